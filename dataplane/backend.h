@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * backend.h - what the daemon asks of a dataplane; XDP and DPDK each fill in one table of
+ * functions.
+ *
+ * A backend owns the tables of session.h and what moves packets by them. It keeps no policy, logs
+ * nothing and is called from one thread. All functions return 0 or -errno unless they say otherwise
+ * and leave the tables as they were when they fail.
+ */
+#ifndef MR_DATAPLANE_BACKEND_H
+#define MR_DATAPLANE_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "event.h"
+#include "reason.h"
+#include "session.h"
+
+#define MR_WHY_SIZE 256
+
+/** Why something failed, for people: what failed, on what, and what to do. */
+struct mr_why {
+	char text[MR_WHY_SIZE];
+};
+
+/** A dataplane's name as options and `status` spell it. */
+enum mr_dataplane {
+	MR_DATAPLANE_AUTO,
+	MR_DATAPLANE_XDP_NATIVE, /* option: xdp; status: xdp-native */
+	MR_DATAPLANE_XDP_GENERIC,
+	MR_DATAPLANE_DPDK,
+};
+
+struct mr_backend_config {
+	enum mr_dataplane dataplane; /* never AUTO */
+	const char *const *interfaces;
+	size_t n_interfaces;
+	const char *pin_dir; /* XDP: where maps and links are pinned */
+	uint32_t max_sessions;
+	uint32_t max_public_keys; /* sessions x public addresses of the largest pool */
+	/* DPDK: the `dpdk { }` section, one "name=value" string an option; see docs/dpdk.md */
+	const char *const *options;
+	size_t n_options;
+};
+
+struct mr_backend;
+
+/** Called once for each event, in order. */
+typedef void mr_event_fn(const struct mr_event *event, void *context);
+
+struct mr_backend_ops {
+	/**
+	 * Takes over what an earlier daemon left running (`*ret_adopted`), or starts afresh.
+	 * A failure leaves every interface as it was. -EBUSY: somebody else's program is attached.
+	 */
+	int (*open)(const struct mr_backend_config *config, struct mr_backend **ret_backend,
+		bool *ret_adopted, struct mr_why *ret_why);
+
+	/** Frees the handle. XDP goes on forwarding; DPDK stops. */
+	void (*close)(struct mr_backend *backend);
+
+	/** Takes the dataplane off the interfaces and removes its pins; then as close(). */
+	void (*detach)(struct mr_backend *backend);
+
+	/** One line a person can read: driver, mode, number of queues, what was refused. */
+	void (*describe)(struct mr_backend *backend, char *buf, size_t size);
+
+	/** Writes a whole record. Only while no key leads to `index`. `index` < max_sessions. */
+	int (*session_put)(
+		struct mr_backend *backend, uint32_t index, const struct mr_session *session);
+
+	/** Consistent copies of `count` records from `first` on, taken under each record's lock. */
+	int (*session_get)(struct mr_backend *backend, uint32_t first, uint32_t count,
+		struct mr_session *ret_sessions);
+
+	/** Marks the record closed under its lock; packets that already found it are dropped. */
+	int (*session_close)(struct mr_backend *backend, uint32_t index);
+
+	/** Keys of the clients' side. -EEXIST, -ENOSPC; del: -ENOENT. */
+	int (*public_put)(struct mr_backend *backend, const struct mr_key *key, struct mr_ref ref);
+	int (*public_del)(struct mr_backend *backend, const struct mr_key *key);
+
+	/** Keys of the targets' side. */
+	int (*target_put)(struct mr_backend *backend, const struct mr_key *key, struct mr_ref ref);
+	int (*target_del)(struct mr_backend *backend, const struct mr_key *key);
+
+	/** Public address number `slot` < MR_PUBLIC_MAX; never changes while a session uses it. */
+	int (*address_put)(struct mr_backend *backend, uint32_t slot, const struct mr_addr *addr);
+	int (*address_get)(struct mr_backend *backend, uint32_t slot, struct mr_addr *ret_addr);
+
+	/** What the kernel's interface `ifindex` is to the dataplane. del of an unknown one is 0.
+	 */
+	int (*link_put)(struct mr_backend *backend, uint32_t ifindex, const struct mr_link *link);
+	int (*link_del)(struct mr_backend *backend, uint32_t ifindex);
+
+	/** Every cached next hop is stale from now on. Cheap: call it on each netlink event. */
+	void (*routes_changed)(struct mr_backend *backend);
+
+	/** Totals since the dataplane first started, summed over CPUs. */
+	int (*stats)(
+		struct mr_backend *backend, struct mr_reason_count ret_counts[MR_REASON_CAPACITY]);
+
+	/** Events that the rate limits kept back since the dataplane first started. */
+	uint64_t (*events_suppressed)(struct mr_backend *backend);
+
+	/** Readable when events wait; -1: poll by calling events() ten times a second. */
+	int (*event_fd)(struct mr_backend *backend);
+
+	/** Hands out what waits, at most `max`; returns the number, or -errno. */
+	int (*events)(struct mr_backend *backend, unsigned max, mr_event_fn *fn, void *context);
+};
+
+extern const struct mr_backend_ops mr_backend_xdp; /* both XDP modes */
+
+/**
+ * The DPDK module exports this symbol; the daemon loads it with dlopen(). `layout` guards against a
+ * module of another build.
+ */
+struct mr_backend_module {
+	uint32_t layout; /* MR_LAYOUT_VERSION */
+	const char *version;
+	const struct mr_backend_ops *ops;
+};
+#define MR_BACKEND_MODULE_SYMBOL "mr_backend_module"
+
+#endif
