@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "event.h"
-#include "reason.h"
-#include "session.h"
+#include "core/event.h"
+#include "core/reason.h"
+#include "core/session.h"
 
 #define MR_WHY_SIZE 256
 
