@@ -12,17 +12,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "addr.h"
 #include "clock.h"
 
 /** How long a port that a local program was found on is left alone. */
 #define MR_PORTS_TAKEN_NS (60 * MR_NS_PER_S)
 
 struct mr_ports;
-
-/** Ports of one pool, host byte order, both included. */
-struct mr_port_range {
-	uint16_t lo, hi;
-};
 
 /** `ranges`: one a pool. -EINVAL: 0 or lo > hi. */
 int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const struct mr_clock *clock,
