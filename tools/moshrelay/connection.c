@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * connection.c - see connection.h.
+ */
+#include "connection.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ID_DIGITS 16
+
+void mr_json_decrefp(json_t **value)
+{
+	json_decref(*value);
+	*value = NULL;
+}
+
+enum mr_exit mr_connection_open(const struct mr_call *call, struct mr_rpc **ret_rpc)
+{
+	struct mr_rpc_error error;
+	enum mr_exit status;
+
+	status = mr_rpc_connect(call->socket, MR_RPC_TIMEOUT_MS, ret_rpc, &error);
+	if (status)
+		mr_cli_error("%s", error.message);
+	return status;
+}
+
+enum mr_exit mr_connection_ask(const struct mr_call *call, const char *what, const char *method,
+	json_t *params, json_t **ret_result)
+{
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	struct mr_rpc_error error;
+	enum mr_exit status;
+
+	status = mr_connection_open(call, &rpc);
+	if (status) {
+		json_decref(params);
+		return status;
+	}
+	status = mr_rpc_call(rpc, method, params, ret_result, &error);
+	if (status && what)
+		mr_cli_error("%s: %s", what, error.message);
+	else if (status)
+		mr_cli_error("%s", error.message);
+	return status;
+}
+
+void mr_print_json(const json_t *value)
+{
+	json_dumpf(value, stdout, isatty(STDOUT_FILENO) ? JSON_INDENT(2) : JSON_COMPACT);
+	putchar('\n');
+}
+
+enum mr_exit mr_check_id(const char *text)
+{
+	if (strlen(text) == ID_DIGITS && strspn(text, "0123456789abcdef") == ID_DIGITS)
+		return MR_EXIT_DONE;
+	return mr_cli_usage(
+		"%s: not a session: an ID has %d digits 0-9 and a-f, see moshrelay list", text,
+		ID_DIGITS);
+}

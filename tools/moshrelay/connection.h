@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * connection.h - what most subcommands do: ask the daemon one thing and print the answer.
+ *
+ * Errors are printed here, once, so a caller only hands the status on.
+ */
+#ifndef MR_MOSHRELAY_CONNECTION_H
+#define MR_MOSHRELAY_CONNECTION_H
+
+#include <jansson.h>
+
+#include "command.h"
+#include "rpc_client.h"
+
+/** Cleanup for `mr_cleanup(mr_json_decrefp) json_t *value = NULL;` */
+void mr_json_decrefp(json_t **value);
+
+/** Connects to the daemon that `call` names; on failure says so and returns the exit status. */
+enum mr_exit mr_connection_open(const struct mr_call *call, struct mr_rpc **ret_rpc);
+
+/**
+ * Connects, asks, closes. Takes over `params` (NULL: none). On failure prints
+ * "moshrelay: WHAT: why", where `what` may be NULL, and returns the exit status.
+ */
+enum mr_exit mr_connection_ask(const struct mr_call *call, const char *what, const char *method,
+	json_t *params, json_t **ret_result);
+
+/** Prints one JSON document: on a terminal over several lines, else as one. */
+void mr_print_json(const json_t *value);
+
+/** Checks a session's identifier: 16 lower-case hex digits. Says what is wrong if it isn't. */
+enum mr_exit mr_check_id(const char *text);
+
+#endif
