@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * reasons.c - a build step: copies a manual's source from stdin to stdout and puts the table of
+ * reasons.c - a build step: copies a manual's source from stdin to stdout and puts the list of
  * packet reasons where a line "@REASONS@" stands, so that manual and program can't differ.
  */
 #include <stdio.h>
@@ -21,9 +21,8 @@ static void print_reasons(void)
 	};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		printf("%s *%s*\n:%c %s\n:%c %s\n", i ? "| " : "[[", reasons[i].name, i ? ' ' : '[',
-			verdicts[mr_reason_verdict((enum mr_reason)i)], i ? ' ' : '[',
-			reasons[i].text);
+		printf("*%s* (%s)\n\t%s\n\n", reasons[i].name,
+			verdicts[mr_reason_verdict((enum mr_reason)i)], reasons[i].text);
 }
 
 int main(void)

@@ -150,7 +150,7 @@ const struct mr_command mr_command_list = {
 	.summary = "one row a session: your own, or all for an administrator",
 	.details =
 		"OPENED, HEARD and ANSWERED say how long ago it was opened, and when a client\n"
-		   "and the target were last heard.\n"
+		"and the target were last heard.\n"
 		"LOST is what was lost before the relay: from the client, from the target.\n"
 		"Fields to sort by: id owner label state public target opened_at last_client_at\n"
 		"last_target_at datagrams bytes lost reordered roams",
