@@ -19,6 +19,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "addr.h"
 #include "backend.h"
 #include "clock.h"
 #include "store.h"
@@ -69,8 +70,8 @@ struct mr_sessions_config {
 
 /**
  * Makes an empty manager. `ret_why` says what failed.
- * -EINVAL: pools or ranges contradict each other; -EMFILE: too few file descriptors allowed for a
- * held socket on each public port (raise RLIMIT_NOFILE first).
+ * -EINVAL: pools or ranges contradict each other. Each public port in use costs a file descriptor:
+ * the caller raises RLIMIT_NOFILE.
  */
 int mr_sessions_new(const struct mr_sessions_config *config, struct mr_sessions **ret_sessions,
 	struct mr_why *ret_why);
@@ -89,7 +90,7 @@ struct mr_restore_report {
 	uint32_t moved;     /* of those: the bastion's address towards the target is another now */
 	uint32_t removed;   /* were in the dataplane alone, or half closed */
 	uint32_t expired;   /* their idle time ran out while nobody looked: closed */
-	uint32_t skipped;   /* rows left alone: unknown pool, no room, or a damaged row */
+	uint32_t skipped;   /* rows left alone: unknown pool, or no room */
 	uint32_t unheld; /* a local program has their public port; the relay has it all the same */
 	struct mr_why first; /* about the first skipped or unheld one */
 };
@@ -223,8 +224,7 @@ struct mr_session_filter {
 	bool by_state;
 	enum mr_session_state state;
 	bool by_target;
-	struct mr_addr target; /* a network, IPv4 mapped into IPv6 */
-	uint8_t target_prefix; /* 0..128, of the mapped form: 10.0.0.0/8 is 104 */
+	struct mr_prefix target;
 };
 
 /** `view` is good for the length of the call, and has no legs. */

@@ -60,13 +60,13 @@ typedef int mr_store_row_fn(
 	void *context, const struct mr_store_row *row, const struct mr_store_totals *totals);
 
 struct mr_store_ops {
-	/** Hands out every session, in no order. Before the first write. Blocks. */
+	/** Hands out every session, in no order. Before the first write. Blocks. -EUCLEAN. */
 	int (*load)(
 		struct mr_store *store, mr_store_row_fn *fn, void *context, struct mr_why *ret_why);
 
 	/**
 	 * Adds a session, or replaces the one of the same id (its totals stay). -EAGAIN: too many
-	 * writes wait already. In `done`: -EROFS, -ENOSPC (disk full), -EIO ...
+	 * writes wait already; -ENOMEM. In `done`: -EROFS, -ENOSPC (disk full), -EIO ...
 	 */
 	int (*put)(struct mr_store *store, const struct mr_store_row *row, mr_store_done_fn *done,
 		void *context);
@@ -76,8 +76,8 @@ struct mr_store_ops {
 
 	/**
 	 * Updates totals of up to MR_STORE_CHECKPOINT_MAX sessions; those that are not there are
-	 * left out. Yields to put() and del(). -EAGAIN: an earlier one still waits. `done` may be
-	 * NULL.
+	 * left out. Yields to put() and del(). -EAGAIN: too many of them wait already. `done` may
+	 * be NULL.
 	 */
 	int (*checkpoint)(struct mr_store *store, const struct mr_store_totals *totals, size_t n,
 		mr_store_done_fn *done, void *context);
@@ -85,7 +85,7 @@ struct mr_store_ops {
 	/** Waits until everything accepted is written, and calls all that is done. Blocks. */
 	void (*flush)(struct mr_store *store);
 
-	/** flush(), then frees. */
+	/** flush(), then frees; the last of it goes when the loop has run once more. */
 	void (*close)(struct mr_store *store);
 
 	/** One line for `status`: kind, place, version of the format. */
