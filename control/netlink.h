@@ -44,7 +44,7 @@ struct mr_iface {
 	bool running;       /* has a carrier */
 	bool vlan_stripped; /* rx-vlan-offload is on: tags may be gone before XDP sees a frame */
 	uint32_t mtu;       /* octets of IP packet */
-	uint32_t lower;     /* ifindex below a stacked device, 0: none, or in another namespace */
+	uint32_t lower;     /* MR_IFACE_VLAN: ifindex of the carrier, 0: in another namespace */
 	uint32_t master;    /* bond, bridge or VRF that it is a port of, 0: none */
 	enum mr_iface_kind kind;
 	uint16_t vlan;      /* MR_IFACE_VLAN: identifier, host byte order */
@@ -67,9 +67,11 @@ struct mr_own_address {
 enum mr_netlink_change {
 	MR_NETLINK_LINKS = 1 << 0,
 	MR_NETLINK_ADDRESSES = 1 << 1,
-	MR_NETLINK_ROUTES = 1 << 2,     /* routes, rules, next hop objects */
-	MR_NETLINK_NEIGHBOURS = 1 << 3, /* a link address or its validity, not mere aging */
-	MR_NETLINK_RESYNC = 1 << 4,     /* events were lost; the mirror has been read anew */
+	MR_NETLINK_ROUTES = 1 << 2,         /* routes, rules, next hop objects */
+	MR_NETLINK_NEIGHBOURS = 1 << 3,     /* a link address or its validity, not mere aging */
+	MR_NETLINK_RESYNC = 1 << 4,         /* events were lost; the mirror has been read anew */
+	MR_NETLINK_DEFAULT_ROUTES = 1 << 5, /* one of the routes was to everywhere */
+	MR_NETLINK_FORWARDING = 1 << 6,     /* a forwarding sysctl of an interface */
 };
 
 /** Once in an iteration of the loop, after the mirror has been brought up to date. */
@@ -92,11 +94,14 @@ int mr_netlink_open(uv_loop_t *loop, struct mr_netlink **ret_netlink, struct mr_
 void mr_netlink_close(struct mr_netlink *netlink);
 
 /**
- * Adds a listener; listeners are called in the order of their adding and live as long as the
- * netlink handle. At most 8: -ENOSPC. A callback may ask queries, but must not close the handle.
+ * Adds a listener. At most 8 of each kind: -ENOSPC. A callback may ask queries, but must not close
+ * the handle. Neighbour listeners come before change listeners.
  */
 int mr_netlink_on_change(struct mr_netlink *netlink, mr_netlink_change_fn *fn, void *context);
 int mr_netlink_on_neighbour(struct mr_netlink *netlink, mr_netlink_neighbour_fn *fn, void *context);
+
+/** Takes every listener with this context off; a callback may do so too. */
+void mr_netlink_ignore(struct mr_netlink *netlink, const void *context);
 
 /** Times that events were lost (ENOBUFS) and everything was read anew. */
 uint64_t mr_netlink_resyncs(const struct mr_netlink *netlink);
@@ -138,7 +143,8 @@ bool mr_netlink_is_broadcast(const struct mr_netlink *netlink, const struct mr_a
 
 /* For routes.c, neigh.c and doctor.c: one request, answered before it returns. */
 
-/** Called for each message of an answer. A return below 0 ends the request with that error. */
+/** Called for each message of an answer. A return below 0 is what the request then returns;
+ * the rest of the answer is not handed out. */
 typedef int mr_netlink_reply_fn(const struct nlmsghdr *message, void *context);
 
 /**

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * feed.c - from the mirror of the kernel's network to the dataplane's link table and generation.
+ */
+#include "feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the dataplane was last told of an interface. */
+struct told {
+	uint32_t ifindex;
+	struct mr_link link;
+};
+
+struct mr_feed {
+	struct mr_netlink *netlink;
+	const struct mr_backend_ops *ops;
+	struct mr_backend *backend;
+	char (*interfaces)[IF_NAMESIZE];
+	size_t n_interfaces;
+	mr_feed_error_fn *on_error;
+	void *context;
+	struct told *told; /* sorted by index */
+	size_t n_told;
+	uint64_t bumps;
+};
+
+static bool is_attached(const struct mr_feed *feed, const char *name)
+{
+	for (size_t i = 0; i < feed->n_interfaces; i++)
+		if (!strcmp(feed->interfaces[i], name))
+			return true;
+	return false;
+}
+
+/* What an interface is to the dataplane; false: it leads nowhere that frames could be sent. */
+static bool link_of(
+	const struct mr_feed *feed, const struct mr_iface *iface, struct mr_link *ret_link)
+{
+	uint16_t vlan = 0;
+	const struct mr_iface *carrier = mr_netlink_carrier(feed->netlink, iface->ifindex, &vlan);
+
+	if (!carrier || !carrier->ethernet || carrier->kind == MR_IFACE_LOOPBACK)
+		return false;
+	*ret_link = (struct mr_link){.ifindex = carrier->ifindex, .vlan = vlan};
+	if (is_attached(feed, carrier->name))
+		ret_link->flags |= MR_LINK_USED;
+	if (carrier->vlan_stripped)
+		ret_link->flags |= MR_LINK_VLAN_STRIPPED;
+	return true;
+}
+
+static bool link_equal(const struct mr_link *a, const struct mr_link *b)
+{
+	return a->ifindex == b->ifindex && a->vlan == b->vlan && a->flags == b->flags;
+}
+
+/* Tells the dataplane what is different from what it was told before: both lists are sorted. */
+static int links_tell(struct mr_feed *feed)
+{
+	const struct mr_iface *ifaces;
+	size_t count = mr_netlink_ifaces(feed->netlink, &ifaces);
+	struct told *now = calloc(count ? count : 1, sizeof(*now));
+	size_t n_now = 0, old = 0;
+
+	if (!now)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		struct told *one = &now[n_now];
+		int error = 0;
+
+		one->ifindex = ifaces[i].ifindex;
+		if (!link_of(feed, &ifaces[i], &one->link))
+			continue;
+		for (; old < feed->n_told && feed->told[old].ifindex < one->ifindex; old++)
+			(void)feed->ops->link_del(feed->backend, feed->told[old].ifindex);
+		bool known = old < feed->n_told && feed->told[old].ifindex == one->ifindex;
+		if (!known || !link_equal(&feed->told[old].link, &one->link))
+			error = feed->ops->link_put(feed->backend, one->ifindex, &one->link);
+		old += known;
+		if (!error)
+			n_now++;
+		else if (feed->on_error)
+			feed->on_error(ifaces[i].name, error, feed->context);
+	}
+	for (; old < feed->n_told; old++)
+		(void)feed->ops->link_del(feed->backend, feed->told[old].ifindex);
+	free(feed->told);
+	feed->told = now;
+	feed->n_told = n_now;
+	return 0;
+}
+
+static void bump(struct mr_feed *feed)
+{
+	feed->ops->routes_changed(feed->backend);
+	feed->bumps++;
+}
+
+static void changed(unsigned changes, void *context)
+{
+	struct mr_feed *feed = context;
+
+	if (changes & MR_NETLINK_LINKS) {
+		int error = links_tell(feed);
+		if (error && feed->on_error)
+			feed->on_error("all interfaces", error, feed->context);
+	}
+	/* The links first: a next hop that is looked up after the bump must find them. */
+	if (changes & ~(unsigned)MR_NETLINK_FORWARDING)
+		bump(feed);
+}
+
+static void feed_free(struct mr_feed *feed)
+{
+	free(feed->told);
+	free(feed->interfaces);
+	free(feed);
+}
+
+int mr_feed_open(struct mr_netlink *netlink, const struct mr_backend_ops *ops,
+	struct mr_backend *backend, const char *const *interfaces, size_t n_interfaces,
+	mr_feed_error_fn *on_error, void *context, struct mr_feed **ret_feed)
+{
+	struct mr_feed *feed = calloc(1, sizeof(*feed));
+	int error = -ENOMEM;
+
+	if (!feed)
+		return -ENOMEM;
+	*feed = (struct mr_feed){.netlink = netlink,
+		.ops = ops,
+		.backend = backend,
+		.on_error = on_error,
+		.context = context};
+	feed->interfaces = calloc(n_interfaces ? n_interfaces : 1, sizeof(*feed->interfaces));
+	if (!feed->interfaces)
+		goto fail;
+	for (; feed->n_interfaces < n_interfaces; feed->n_interfaces++)
+		strncpy(feed->interfaces[feed->n_interfaces], interfaces[feed->n_interfaces],
+			IF_NAMESIZE - 1);
+	error = links_tell(feed);
+	if (!error)
+		error = mr_netlink_on_change(netlink, changed, feed);
+	if (error)
+		goto fail;
+	bump(feed);
+	*ret_feed = feed;
+	return 0;
+fail:
+	feed_free(feed);
+	return error;
+}
+
+void mr_feed_close(struct mr_feed *feed)
+{
+	if (!feed)
+		return;
+	mr_netlink_ignore(feed->netlink, feed);
+	feed_free(feed);
+}
+
+uint64_t mr_feed_bumps(const struct mr_feed *feed)
+{
+	return feed->bumps;
+}
