@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Datagrams of mosh's shape, for the cases that need no terminal.
+
+  mosh_shape.py answer ADDRESS PORT NAME     a target: answers each datagram with NAME and its text
+  mosh_shape.py ask ADDRESS PORT TEXT [SECONDS]
+                                             a client: sends TEXT until an answer comes, prints that
+
+The first 8 octets are mosh's nonce: the direction in the top bit, then a sequence number. Nothing is
+encrypted, and nothing is checked: whom the datagram belongs to is what the cases are about.
+"""
+import socket
+import struct
+import sys
+import time
+
+TO_CLIENT = 1 << 63
+
+
+def udp(address):
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.socket(family, socket.SOCK_DGRAM)
+
+
+def payload(nonce, text):
+    return struct.pack("!Q", nonce) + text.encode().ljust(40, b"\0")
+
+
+def text_of(datagram):
+    return datagram[8:].rstrip(b"\0").decode()
+
+
+def answer(address, port, name):
+    with udp(address) as sock:
+        sock.bind((address, int(port)))
+        print("ready", flush=True)
+        sequence = 0
+        while True:
+            datagram, client = sock.recvfrom(2048)
+            if len(datagram) < 24:
+                continue
+            sock.sendto(payload(TO_CLIENT | sequence, f"{name} {text_of(datagram)}"), client)
+            sequence += 1
+
+
+def ask(address, port, text, seconds="5"):
+    end = time.monotonic() + float(seconds)
+    with udp(address) as sock:
+        sock.settimeout(0.25)
+        sock.connect((address, int(port)))
+        # Ahead of what an earlier client of the same session sent, as a real one's would be.
+        sequence = int(time.time() * 10) % (1 << 32)
+        while time.monotonic() < end:
+            try:
+                sock.send(payload(sequence, text))
+                sequence += 1
+                print(text_of(sock.recv(2048)))
+                return 0
+            except (socket.timeout, ConnectionRefusedError):
+                pass
+    return 1
+
+
+if __name__ == "__main__":
+    what, *arguments = sys.argv[1:]
+    sys.exit({"answer": answer, "ask": ask}[what](*arguments))
