@@ -31,6 +31,7 @@ enum mr_verdict {
 	X(ip_options, PASS, "IPv4 options")                                                   \
 	X(ext_header, PASS, "IPv6 extension header")                                          \
 	X(fragment, PASS, "IP fragment")                                                      \
+	X(zero_checksum, PASS, "IPv6 UDP without a checksum")                                 \
 	X(bad_source, PASS, "source address or port that no answer could be sent to")         \
 	X(no_session, PASS, "no session at this address and port")                            \
 	X(not_for_us, PASS, "an ICMP error about somebody else's datagram")                   \
@@ -78,7 +79,7 @@ mr_inline enum mr_verdict mr_reason_verdict(enum mr_reason reason)
 	return MR_VERDICT_DROP;
 }
 
-/** Packets and octets (IP length and up, without the link layer) that ended with one reason. */
+/** Packets that ended with one reason, and octets of their frames as they came in. */
 struct mr_reason_count {
 	__u64 packets;
 	__u64 bytes;

@@ -100,10 +100,10 @@ struct mr_session {
 	__u8 current;              /* slot of the current leg, MR_NO_SLOT: none yet */
 	__be16 public_port;
 	__be16 target_port;
-	__be16 client_port;  /* of the current leg */
-	__u16 upstream_base; /* first upstream port of the block, host byte order */
-	__u8 client_public;  /* public_slot of the current leg */
-	__u8 pad0;
+	__be16 client_port;      /* of the current leg */
+	__u16 upstream_base;     /* first upstream port of the block, host byte order */
+	__u8 client_public;      /* public_slot of the current leg */
+	__u8 scratch;            /* mr_slot_forget() */
 	struct mr_addr target;   /* target endpoint's address */
 	struct mr_addr upstream; /* the bastion's own address towards the target */
 	struct mr_addr client;   /* of the current leg */
@@ -132,7 +132,6 @@ struct mr_session {
 	__u64 opened_ns;
 	struct mr_addr hint;
 	__u8 pad1[8];
-	__u16 tags[MR_LEGS]; /* mr_leg_tag() of each leg: one line to look through, not sixteen */
 
 	struct mr_leg legs[MR_LEGS];
 };
@@ -160,9 +159,8 @@ _Static_assert(__builtin_offsetof(struct mr_session, target) == 16, "layout");
 _Static_assert(__builtin_offsetof(struct mr_session, to_target) == 64, "layout");
 _Static_assert(__builtin_offsetof(struct mr_session, from_client) == 128, "layout");
 _Static_assert(__builtin_offsetof(struct mr_session, from_target) == 192, "layout");
-_Static_assert(__builtin_offsetof(struct mr_session, tags) == 288, "layout");
-_Static_assert(__builtin_offsetof(struct mr_session, legs) == 320, "layout");
-_Static_assert(sizeof(struct mr_session) == 320 + 16 * 56, "layout");
+_Static_assert(__builtin_offsetof(struct mr_session, legs) == 288, "layout");
+_Static_assert(sizeof(struct mr_session) == 288 + 16 * 56, "layout");
 
 mr_inline bool mr_addr_equal(const struct mr_addr *a, const struct mr_addr *b)
 {

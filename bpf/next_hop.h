@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * next_hop.h - asking the kernel's routing, when a session's cached next hop is stale.
+ */
+#ifndef MR_BPF_NEXT_HOP_H
+#define MR_BPF_NEXT_HOP_H
+
+#include "maps.h"
+#include "notify.h"
+
+#define LOOPBACK_IFINDEX 1 /* in every network namespace */
+#define FAMILY_INET      2
+#define FAMILY_INET6     10
+
+mr_inline __u32 current_generation(void)
+{
+	__u32 zero = 0;
+	const struct mr_state *st = bpf_map_lookup_elem(&state, &zero);
+
+	return st ? st->generation : 0;
+}
+
+/*
+ * The lookup is made as if the datagram were sent by this host (input interface lo): routes and
+ * rules are those that the relay's own traffic would follow, and the NIC need not forward. The
+ * daemon turns forwarding on for lo alone, which the helper asks for. No flags: others than 0
+ * depend on the kernel.
+ */
+mr_inline long fib_lookup(
+	struct xdp_md *ctx, const struct mr_route *route, struct bpf_fib_lookup *params)
+{
+	params->ifindex = LOOPBACK_IFINDEX;
+	params->l4_protocol = MR_PROTO_UDP;
+	params->sport = route->sport;
+	params->dport = route->dport;
+	if (mr_addr_is_v4(&route->dst)) {
+		params->family = FAMILY_INET;
+		params->ipv4_src = route->src.w[3];
+		params->ipv4_dst = route->dst.w[3];
+	} else {
+		params->family = FAMILY_INET6;
+		__builtin_memcpy(params->ipv6_src, route->src.w, 16);
+		__builtin_memcpy(params->ipv6_dst, route->dst.w, 16);
+	}
+	return bpf_fib_lookup(ctx, params, sizeof(*params), 0);
+}
+
+/*
+ * Finds the next hop of a route; to_target if it can be used now. With no_neighbour, interface and
+ * VLAN are set and the generation is 0, so that it is looked up again. Tells the daemon of
+ * failures.
+ */
+static __attribute__((noinline)) int find_next_hop(
+	struct xdp_md *ctx, struct mr_route *route, __u64 session_id, __u64 now)
+{
+	struct bpf_fib_lookup params = {};
+	struct mr_event event = {.time_ns = now, .session_id = session_id};
+	__u32 generation = current_generation();
+	const struct mr_link *link;
+	__u32 ifindex;
+	long rc;
+
+	rc = fib_lookup(ctx, route, &params);
+	/* The kernel puts the gateway in the destination's place, and maybe one of the other
+	 * family. */
+	if (params.family == FAMILY_INET)
+		event.addr = mr_addr_from_v4(params.ipv4_dst);
+	else
+		__builtin_memcpy(&event.addr, params.ipv6_dst, 16);
+	event.ifindex = params.ifindex;
+	if (rc != BPF_FIB_LKUP_RET_SUCCESS && rc != BPF_FIB_LKUP_RET_NO_NEIGH) {
+		event.kind = MR_EVENT_NO_ROUTE;
+		event.addr = route->dst;
+		event.ifindex = 0;
+		event.detail = (__u32)rc;
+		notify(&event);
+		return MR_REASON_no_route;
+	}
+	ifindex = params.ifindex;
+	link = bpf_map_lookup_elem(&links, &ifindex);
+	if (!link || !(link->flags & MR_LINK_USED)) {
+		event.kind = MR_EVENT_NO_ROUTE;
+		event.detail = ~0U;
+		notify(&event);
+		return MR_REASON_no_device;
+	}
+	route->nh.ifindex = link->ifindex;
+	route->nh.vlan = link->vlan;
+	route->nh.mtu = params.mtu_result;
+	__builtin_memcpy(route->nh.dmac, params.dmac, 6);
+	__builtin_memcpy(route->nh.smac, params.smac, 6);
+	route->nh.generation = generation;
+	if (rc == BPF_FIB_LKUP_RET_SUCCESS)
+		return MR_REASON_to_target;
+	route->nh.generation = 0;
+	event.kind = MR_EVENT_NO_NEIGHBOUR;
+	notify(&event);
+	return MR_REASON_no_neighbour;
+}
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * relay.bpf.c - the XDP program: finds the session, lets the core decide, sends.
+ *
+ * What a packet may do is decided in dataplane/core; here are the lookups, the clock, the lock, the
+ * counters and the two ways out. Inner functions return a reason; the entry alone makes it an
+ * action.
+ */
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "maps.h"
+#include "next_hop.h"
+#include "notify.h"
+#include "rewrite.h"
+
+/* Longest payload that a missing UDP checksum is computed for; mosh's datagrams end near 1,300. */
+#define SUM_MAX 2048
+
+/*
+ * Functions marked so are global: the verifier looks at each once, for any arguments, instead of on
+ * every path that leads to it. Pointers may be null in its eyes, sessions travel as indices.
+ */
+#define verified_alone __attribute__((noinline))
+
+struct found {
+	__u32 index;
+	__u32 public_slot;
+	__u8 side; /* enum mr_side */
+};
+
+mr_inline void *packet_data(const struct xdp_md *ctx)
+{
+	return (void *)(long)ctx->data;
+}
+
+mr_inline void *packet_end(const struct xdp_md *ctx)
+{
+	return (void *)(long)ctx->data_end;
+}
+
+/* Octets of the whole frame. Kernels before 5.18 have no multi-buffer frames and no such helper. */
+mr_inline __u32 packet_len(struct xdp_md *ctx)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_xdp_get_buff_len))
+		return (__u32)bpf_xdp_get_buff_len(ctx);
+	return ctx->data_end - ctx->data;
+}
+
+mr_inline bool find_by(void *map, const struct mr_key *key, enum mr_side side, struct found *ret)
+{
+	const struct mr_ref *ref = bpf_map_lookup_elem(map, key);
+
+	if (!ref)
+		return false;
+	ret->index = ref->index;
+	ret->public_slot = ref->public_slot;
+	ret->side = side;
+	return true;
+}
+
+/* The two key spaces may overlap in ports (on different addresses), so the order is only a guess.
+ */
+mr_inline bool find_session(const struct mr_packet *p, struct found *ret)
+{
+	__u16 dport = mr_be16_to_cpu(p->dport);
+	struct mr_key client = mr_key_public(&p->dst, p->dport);
+	struct mr_key target = mr_key_target(&p->src, p->sport, dport);
+	__u32 zero = 0;
+	const struct mr_state *st = bpf_map_lookup_elem(&state, &zero);
+
+	if (st && dport >= st->upstream_lo && find_by(&target_keys, &target, MR_SIDE_TARGET, ret))
+		return true;
+	if (find_by(&public_keys, &client, MR_SIDE_CLIENT, ret))
+		return true;
+	return st && dport < st->upstream_lo && find_by(&target_keys, &target, MR_SIDE_TARGET, ret);
+}
+
+/* Makes sure that the record knows by which interface the target is reached now. */
+verified_alone int refresh_target(
+	struct xdp_md *ctx, struct mr_route *scratch, __u32 index, __u64 now)
+{
+	struct mr_session *s = bpf_map_lookup_elem(&sessions, &index);
+	int reason;
+
+	if (!s || !scratch)
+		return MR_REASON_internal;
+	if (mr_likely(s->to_target.generation == current_generation()))
+		return MR_REASON_to_target;
+	scratch->src = s->upstream;
+	scratch->dst = s->target;
+	scratch->sport = mr_cpu_to_be16(s->upstream_base);
+	scratch->dport = s->target_port;
+	scratch->side = MR_SIDE_CLIENT;
+	reason = find_next_hop(ctx, scratch, s->id, now);
+	if (reason != MR_REASON_to_target && reason != MR_REASON_no_neighbour)
+		return reason;
+	bpf_spin_lock(&s->lock);
+	mr_remember_next_hop(s, scratch);
+	bpf_spin_unlock(&s->lock);
+	return reason;
+}
+
+/* A bond's member stands for the bond; the interface may take tags off. Asked only when it matters.
+ */
+mr_inline void learn_ingress(struct xdp_md *ctx, const struct mr_session *s,
+	const struct mr_packet *p, struct mr_ingress *ret)
+{
+	__u32 ifindex = ctx->ingress_ifindex;
+	const struct mr_link *link;
+
+	ret->ifindex = ifindex;
+	ret->vlan_stripped = false;
+	if (mr_likely(ifindex == s->to_target.ifindex &&
+		    (p->vlan_tci & MR_VLAN_VID_MASK) == s->to_target.vlan))
+		return;
+	link = bpf_map_lookup_elem(&links, &ifindex);
+	if (!link)
+		return;
+	ret->ifindex = link->ifindex;
+	ret->vlan_stripped = link->flags & MR_LINK_VLAN_STRIPPED;
+}
+
+verified_alone int decide_client(
+	const struct mr_packet *p, __u32 index, __u32 public_slot, __u64 now, struct mr_route *ret)
+{
+	struct mr_session *s = bpf_map_lookup_elem(&sessions, &index);
+	int reason;
+
+	if (!s || !p || !ret)
+		return MR_REASON_internal;
+	bpf_spin_lock(&s->lock);
+	reason = mr_decide_client(s, p, public_slot, now, ret);
+	bpf_spin_unlock(&s->lock);
+	return reason;
+}
+
+verified_alone int decide_target(
+	struct xdp_md *ctx, const struct mr_packet *p, __u32 index, __u64 now, struct mr_route *ret)
+{
+	struct mr_session *s = bpf_map_lookup_elem(&sessions, &index);
+	struct mr_ingress ingress;
+	const struct mr_addr *public;
+	__u32 slot;
+	int reason;
+
+	if (!s || !p || !ret)
+		return MR_REASON_internal;
+	learn_ingress(ctx, s, p, &ingress);
+	bpf_spin_lock(&s->lock);
+	reason = mr_decide_target(s, p, &ingress, now, ret);
+	bpf_spin_unlock(&s->lock);
+	if (reason != MR_REASON_to_client)
+		return reason;
+	slot = ret->public_slot;
+	public = bpf_map_lookup_elem(&addresses, &slot);
+	if (!public)
+		return MR_REASON_internal;
+	ret->src = *public;
+	return reason;
+}
+
+/* Asks for a next hop whose cached copy is stale, and remembers it. */
+verified_alone int renew_next_hop(
+	struct xdp_md *ctx, struct mr_route *route, __u32 index, __u64 now)
+{
+	struct mr_session *s = bpf_map_lookup_elem(&sessions, &index);
+	int reason;
+
+	if (!s || !route)
+		return MR_REASON_internal;
+	reason = find_next_hop(ctx, route, s->id, now);
+	if (reason != MR_REASON_to_target)
+		return reason;
+	bpf_spin_lock(&s->lock);
+	mr_remember_next_hop(s, route);
+	bpf_spin_unlock(&s->lock);
+	return reason;
+}
+
+/* Sum over the payload, or -1 if it can't be read. */
+verified_alone int payload_sum(struct xdp_md *ctx, __u32 offset, __u32 len)
+{
+	const void *end = (const void *)(long)ctx->data_end;
+	const void *at = (const void *)(long)ctx->data;
+	__u32 sum = 0;
+
+	if (offset > MR_ETH_LEN + MR_VLAN_LEN + MR_IPV6_LEN + MR_UDP_LEN || len > SUM_MAX)
+		return -1;
+	at += offset;
+	for (__u32 i = 0; i < SUM_MAX / 2; i++, at += 2) {
+		if (2 * i + 1 >= len)
+			break;
+		if (at + 2 > end)
+			return -1;
+		sum += ((const struct mr_word *)at)->w;
+	}
+	if (len & 1) {
+		if (at + 1 > end)
+			return -1;
+		sum += mr_cpu_to_be16((__u16)(*(const __u8 *)at << 8));
+	}
+	return mr_csum_fold(sum);
+}
+
+/*
+ * From here on the packet changes: what fails drops it. `data` moves first, so that the new headers
+ * end where the old ones did.
+ */
+verified_alone int rewrite(
+	struct xdp_md *ctx, const struct mr_packet *p, const struct mr_route *r, __u32 len)
+{
+	int grow, sum = 0;
+
+	if (!p || !r)
+		return MR_REASON_internal;
+	grow = (int)mr_rewrite_len(r) - p->header_len;
+	if (mr_unlikely(mr_rewrite_needs_sum(p, r))) {
+		sum = payload_sum(ctx, p->header_len, p->payload_len);
+		if (sum < 0)
+			return MR_REASON_no_checksum;
+	}
+	if (mr_unlikely(len > p->frame_len) &&
+		bpf_xdp_adjust_tail(ctx, (int)p->frame_len - (int)len))
+		return MR_REASON_internal;
+	if (grow && bpf_xdp_adjust_head(ctx, -grow))
+		return MR_REASON_no_headroom;
+	if (!mr_rewrite(packet_data(ctx), packet_end(ctx), p, r, (__u64)sum))
+		return MR_REASON_internal;
+	return MR_REASON_to_target;
+}
+
+verified_alone int report_icmp(
+	struct xdp_md *ctx, const struct mr_packet *p, __u32 index, __u64 now)
+{
+	struct mr_session *s = bpf_map_lookup_elem(&sessions, &index);
+	struct mr_event event = {.time_ns = now, .index = index, .kind = MR_EVENT_ICMP};
+	__be64 payload;
+	int reason;
+
+	if (!s || !p)
+		return MR_REASON_internal;
+	bpf_spin_lock(&s->lock);
+	reason = mr_decide_icmp(s, p);
+	bpf_spin_unlock(&s->lock);
+	if (reason != MR_REASON_icmp_hint)
+		return reason;
+	payload = mr_cpu_to_be64(p->nonce);
+	__builtin_memcpy(event.payload, &payload, sizeof(event.payload));
+	event.session_id = s->id;
+	event.slot = (__u8)(mr_be16_to_cpu(p->dport) & (MR_LEGS - 1));
+	event.addr = p->src;
+	event.port = p->sport;
+	event.icmp_type = p->icmp_type;
+	event.icmp_code = p->icmp_code;
+	event.ifindex = ctx->ingress_ifindex;
+	event.detail = p->icmp_mtu;
+	notify(&event);
+	return reason;
+}
+
+verified_alone int report_too_big(
+	const struct mr_packet *p, const struct mr_route *r, __u32 index, __u64 now)
+{
+	const struct mr_session *s = bpf_map_lookup_elem(&sessions, &index);
+	struct mr_event event = {.time_ns = now, .index = index, .kind = MR_EVENT_TOO_BIG};
+
+	if (!s || !p || !r)
+		return MR_REASON_internal;
+	event.session_id = s->id;
+	event.slot = r->slot;
+	event.addr = r->dst;
+	event.port = r->dport;
+	event.ifindex = r->nh.ifindex;
+	event.detail = mr_rewrite_ip_len(p, r);
+	notify(&event);
+	return MR_REASON_too_big;
+}
+
+/* A packet that leads to a session. */
+mr_inline int relay(struct xdp_md *ctx, const struct mr_packet *p, const struct found *f, __u32 len,
+	struct mr_route *route)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+	int forward, reason;
+
+	if (p->kind == MR_PACKET_ICMP)
+		return f->side == MR_SIDE_TARGET ? report_icmp(ctx, p, f->index, now)
+						 : MR_REASON_not_for_us;
+	if (f->side == MR_SIDE_CLIENT) {
+		forward = decide_client(p, f->index, f->public_slot, now, route);
+	} else {
+		refresh_target(ctx, route, f->index, now);
+		forward = decide_target(ctx, p, f->index, now, route);
+	}
+	if (mr_reason_verdict(forward) != MR_VERDICT_SEND)
+		return forward;
+	if (mr_unlikely(route->events))
+		notify_leg(route, f->index, now);
+	if (mr_unlikely(route->nh.generation != current_generation())) {
+		reason = renew_next_hop(ctx, route, f->index, now);
+		if (reason != MR_REASON_to_target)
+			return reason;
+	}
+	if (mr_unlikely(mr_rewrite_check(p, route) != MR_REASON_to_target))
+		return report_too_big(p, route, f->index, now);
+	reason = rewrite(ctx, p, route, len);
+	return reason == MR_REASON_to_target ? forward : reason;
+}
+
+mr_inline void count(__u32 reason, __u32 len)
+{
+	struct mr_reason_count *c = bpf_map_lookup_elem(&counts, &reason);
+
+	if (!c)
+		return;
+	c->packets++;
+	c->bytes += len;
+}
+
+mr_inline int handle(struct xdp_md *ctx, __u32 len, struct mr_route *route)
+{
+	struct mr_packet p = {};
+	struct found f = {};
+	int reason;
+
+	reason = mr_parse(packet_data(ctx), packet_end(ctx), len, &p);
+	if (reason != MR_PARSED)
+		return reason;
+	if (!find_session(&p, &f))
+		return p.kind == MR_PACKET_ICMP ? MR_REASON_not_for_us : MR_REASON_no_session;
+	return relay(ctx, &p, &f, len, route);
+}
+
+SEC("xdp.frags")
+int moshrelay(struct xdp_md *ctx)
+{
+	struct mr_route route = {};
+	__u32 len = packet_len(ctx);
+	int reason = handle(ctx, len, &route);
+
+	count((__u32)reason, len);
+	switch (mr_reason_verdict(reason)) {
+	case MR_VERDICT_PASS:
+		return XDP_PASS;
+	case MR_VERDICT_SEND:
+		if (route.nh.ifindex == ctx->ingress_ifindex)
+			return XDP_TX;
+		return (int)bpf_redirect_map(&devices, route.nh.ifindex, XDP_DROP);
+	case MR_VERDICT_DROP:
+		break;
+	}
+	return XDP_DROP;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

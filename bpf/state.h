@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * state.h - what the XDP program and its loader share beyond the core's tables.
+ */
+#ifndef MR_BPF_STATE_H
+#define MR_BPF_STATE_H
+
+#include "compat.h"
+
+#define MR_LINKS_MAX    65536 /* interfaces of the kernel; entries are allocated as they come */
+#define MR_DEVICES_MAX  256
+#define MR_EVENTS_BYTES (256 * 1024)
+
+/** The one record of the map `state`. */
+struct mr_state {
+	__u32 layout;      /* MR_LAYOUT_VERSION of everything that is pinned beside it */
+	__u32 generation;  /* of next hops; never 0 */
+	__u16 upstream_lo; /* ports from here on are looked for among upstream ports first */
+	__u16 pad0;
+	__u32 pad1[13];
+};
+
+_Static_assert(sizeof(struct mr_state) == 64, "layout");
+
+/** Token bucket of one kind of event on one CPU. */
+struct mr_event_limit {
+	__u64 refilled_ns;
+	__u64 tokens;
+	__u64 suppressed; /* events that found no token, or no room */
+};
+
+#endif

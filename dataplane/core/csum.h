@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * csum.h - the Internet checksum (RFC 1071) and its incremental update (RFC 1624).
+ *
+ * Sums are over 16-bit words as they lie in memory and accumulate in 64 bits unfolded; a 32-bit
+ * word may be added whole. Nothing here depends on the byte order of the host.
+ */
+#ifndef MR_CORE_CSUM_H
+#define MR_CORE_CSUM_H
+
+#include "session.h"
+#include "wire.h"
+
+/** Folds a sum of up to 2^32 words to 16 bits. */
+mr_inline __u16 mr_csum_fold(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (__u16)sum;
+}
+
+/** Sum of an address. The ffff of a mapped IPv4 address is one's complement zero: it adds nothing.
+ */
+mr_inline __u64 mr_csum_addr(const struct mr_addr *a)
+{
+	return (__u64)a->w[0] + a->w[1] + a->w[2] + a->w[3];
+}
+
+/**
+ * Checksum after what summed to `old_sum` has become what sums to `new_sum`: RFC 1624, equation 3,
+ * with all changed words at once. Corruption that the checksum showed before it still shows.
+ */
+mr_inline __u16 mr_csum_update(__u16 csum, __u64 old_sum, __u64 new_sum)
+{
+	return (__u16)~mr_csum_fold((__u64)(__u16)~csum + (__u16)~mr_csum_fold(old_sum) + new_sum);
+}
+
+/** RFC 768: a computed zero is sent as ones, because zero says "no checksum". */
+mr_inline __u16 mr_csum_udp_wire(__u16 csum)
+{
+	return csum ? csum : 0xffff;
+}
+
+/** True if the checksum of a header without options is right. */
+mr_inline bool mr_csum_ipv4_ok(const struct mr_ipv4 *ip)
+{
+	const struct mr_word *word = (const void *)ip;
+	__u64 sum = 0;
+
+#ifdef __clang__
+#pragma clang loop unroll(full)
+#endif
+	for (int i = 0; i < MR_IPV4_LEN / 2; i++)
+		sum += word[i].w;
+	return mr_csum_fold(sum) == 0xffff;
+}
+
+#endif
