@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * run.c - moshrelay-load run: opens the sessions, drives them, closes them, tells the result.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "engine.h"
+#include "registry.h"
+#include "run_result.h"
+#include "sessions.h"
+
+#define SOURCES_MAX  1024
+#define SERIES_MAX   86400
+#define SESSIONS_MAX (1 << 20)
+
+struct run_options {
+	const char *socket;
+	const char *report;
+	uint32_t sessions;
+	uint32_t threads;
+	double seconds;
+	double roams;
+	double rate;
+	bool json;
+	bool keep;
+	enum mr_profile profile;
+	union mr_sockaddr target, relay;
+	struct mr_port_range target_ports, relay_ports;
+	union mr_sockaddr sources[SOURCES_MAX];
+	uint32_t n_sources;
+};
+
+enum {
+	OPTION_HELP = 'h',
+	OPTION_SOCKET = 256,
+	OPTION_SESSIONS,
+	OPTION_PROFILE,
+	OPTION_SECONDS,
+	OPTION_ROAM,
+	OPTION_RATE,
+	OPTION_JSON,
+	OPTION_TARGET,
+	OPTION_TARGET_PORTS,
+	OPTION_RELAY,
+	OPTION_RELAY_PORTS,
+	OPTION_SOURCE,
+	OPTION_THREADS,
+	OPTION_KEEP,
+};
+
+static const struct option options[] = {
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"sessions", required_argument, NULL, OPTION_SESSIONS},
+	{"profile", required_argument, NULL, OPTION_PROFILE},
+	{"seconds", required_argument, NULL, OPTION_SECONDS},
+	{"roam", required_argument, NULL, OPTION_ROAM},
+	{"rate", required_argument, NULL, OPTION_RATE},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"target", required_argument, NULL, OPTION_TARGET},
+	{"target-ports", required_argument, NULL, OPTION_TARGET_PORTS},
+	{"relay", required_argument, NULL, OPTION_RELAY},
+	{"relay-ports", required_argument, NULL, OPTION_RELAY_PORTS},
+	{"source", required_argument, NULL, OPTION_SOURCE},
+	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"keep", no_argument, NULL, OPTION_KEEP},
+	{0},
+};
+
+static enum mr_exit help(void)
+{
+	printf("usage: moshrelay-load run [OPTION]...\n"
+	       "Opens sessions, drives them with datagrams of mosh's shape, accounts for every "
+	       "one.\n\n"
+	       "  --socket PATH         the relay's setup socket (" MR_DEFAULT_SOCKET ")\n"
+	       "  --sessions N          how many (1)\n"
+	       "  --profile NAME        " MR_PROFILE_NAMES " (typing)\n"
+	       "  --seconds T           how long (10)\n"
+	       "  --roam PER-SECOND     clients that change their address and port, all together\n"
+	       "  --rate PPS            of a flood: datagrams a second, all together (no limit)\n"
+	       "  --target ADDRESS      of the targets (default: what 'serve' on this machine "
+	       "has)\n"
+	       "  --target-ports LO-HI  their ports; sessions take turns\n"
+	       "  --relay ADDRESS       no setup socket: another relay, at this address\n"
+	       "  --relay-ports LO-HI   its ports, which lead to the target's ports one by one\n"
+	       "  --source ADDRESS      of the clients; may be given again, clients take turns\n"
+	       "  --threads N           of the clients (1)\n"
+	       "  --keep                leave the sessions open\n"
+	       "  --json                the result as one JSON document\n\n"
+	       "Exit status 1 if a datagram was misdelivered or corrupted, or a session never "
+	       "answered.\n");
+	return MR_EXIT_DONE;
+}
+
+static int parse_real(const char *text, double lo, double hi, double *ret_value)
+{
+	char *end;
+	double value;
+
+	errno = 0;
+	value = strtod(text, &end);
+	if (errno || end == text || *end || !(value >= lo && value <= hi))
+		return -EINVAL;
+	*ret_value = value;
+	return 0;
+}
+
+static int parse_count(const char *text, uint32_t hi, uint32_t *ret_value)
+{
+	uint64_t value;
+
+	if (mr_cli_number(text, 1, hi, &value) < 0)
+		return -EINVAL;
+	*ret_value = (uint32_t)value;
+	return 0;
+}
+
+static int add_source(struct run_options *opt, const char *text)
+{
+	if (opt->n_sources == SOURCES_MAX)
+		return -E2BIG;
+	return mr_sockaddr_parse(text, &opt->sources[opt->n_sources++]);
+}
+
+static int parse_option(struct run_options *opt, int option, const char *text)
+{
+	switch (option) {
+	case OPTION_SOCKET:
+		opt->socket = text;
+		return 0;
+	case OPTION_SESSIONS:
+		return parse_count(text, SESSIONS_MAX, &opt->sessions);
+	case OPTION_PROFILE:
+		return mr_profile_parse(text, &opt->profile);
+	case OPTION_SECONDS:
+		return parse_real(text, 0.1, SERIES_MAX, &opt->seconds);
+	case OPTION_ROAM:
+		return parse_real(text, 0, 1e6, &opt->roams);
+	case OPTION_RATE:
+		return parse_real(text, 0, 1e9, &opt->rate);
+	case OPTION_JSON:
+		opt->json = true;
+		return 0;
+	case OPTION_TARGET:
+		return mr_sockaddr_parse(text, &opt->target);
+	case OPTION_TARGET_PORTS:
+		return mr_port_range_parse(text, &opt->target_ports);
+	case OPTION_RELAY:
+		return mr_sockaddr_parse(text, &opt->relay);
+	case OPTION_RELAY_PORTS:
+		return mr_port_range_parse(text, &opt->relay_ports);
+	case OPTION_SOURCE:
+		return add_source(opt, text);
+	case OPTION_THREADS:
+		return parse_count(text, MR_ENGINE_THREADS_MAX, &opt->threads);
+	case OPTION_KEEP:
+		opt->keep = true;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static enum mr_exit parse(int argc, char **argv, struct run_options *opt)
+{
+	int option, index = 0;
+
+	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
+		if (option == '?')
+			return MR_EXIT_USAGE;
+		if (parse_option(opt, option, optarg) < 0)
+			return mr_cli_usage("cannot use --%s %s: not a value that it may have",
+				options[index].name, optarg ? optarg : "");
+	}
+	if (optind < argc)
+		return mr_cli_usage("cannot run: \"%s\" is no option", argv[optind]);
+	if (opt->target.sa.sa_family != AF_UNSPEC && opt->target_ports.lo == 0)
+		return mr_cli_usage("cannot run: --target needs --target-ports");
+	if (opt->relay.sa.sa_family != AF_UNSPEC && opt->relay_ports.lo == 0)
+		return mr_cli_usage("cannot run: --relay needs --relay-ports");
+	if (opt->rate > 0 && opt->profile != MR_PROFILE_FLOOD)
+		return mr_cli_usage("cannot run: --rate is for --profile flood");
+	return MR_EXIT_DONE;
+}
+
+static enum mr_exit find_targets(struct run_options *opt)
+{
+	int r;
+
+	if (opt->target_ports.lo)
+		return MR_EXIT_DONE;
+	r = mr_registry_find(&opt->target, &opt->target_ports);
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED,
+			"cannot find targets: %s; start 'moshrelay-load serve' on this machine, or "
+			"give --target and --target-ports",
+			r == -ENOENT ? "nobody serves any here" : strerror(-r));
+	return MR_EXIT_DONE;
+}
+
+static void tick(const struct mr_engine_progress *progress, void *context)
+{
+	struct mr_run_result *result = context;
+	const struct mr_run_second *before =
+		result->n_series ? &result->series[result->n_series - 1] : NULL;
+
+	if (before)
+		fprintf(stderr, "%4zu s: %" PRIu64 " sent, %" PRIu64 " answered a second\n",
+			result->n_series, progress->sent - before->sent,
+			progress->answered - before->answered);
+	if (result->n_series < SERIES_MAX)
+		result->series[result->n_series++] =
+			(struct mr_run_second){progress->sent, progress->answered};
+}
+
+/** The part between the opening and the closing of the sessions. */
+static enum mr_exit drive(const struct run_options *opt, const struct mr_sessions *sessions,
+	struct mr_run_result *result)
+{
+	struct mr_engine_config config = {
+		.endpoints = sessions->endpoints,
+		.n_sessions = sessions->n,
+		.sources = opt->sources,
+		.n_sources = opt->n_sources,
+		.profile = opt->profile,
+		.roams = opt->roams,
+		.threads = opt->threads,
+	};
+	mr_cleanup(mr_engine_free) struct mr_engine *engine = NULL;
+	uint64_t start_ns;
+	int r = mr_engine_new(&config, &engine);
+
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot make the clients' sockets: %s%s",
+			strerror(-r),
+			r == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
+	result->unreached = mr_engine_begin(engine);
+	start_ns = mr_now_ns();
+	r = mr_engine_traffic(engine, opt->seconds, opt->rate, tick, result, &mr_load_stop);
+	result->seconds = (double)(mr_now_ns() - start_ns) / 1e9;
+	if (result->seconds > opt->seconds)
+		result->seconds = opt->seconds; /* what is beyond was waiting for answers */
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot drive the sessions: %s", strerror(-r));
+	mr_engine_end(engine);
+	mr_engine_latency(engine, &result->round_trip, &result->roam);
+	result->roamed = mr_engine_progress(engine).roamed;
+	r = mr_engine_account(engine, &result->account);
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot add up the account: %s", strerror(-r));
+	return MR_EXIT_DONE;
+}
+
+static enum mr_exit run_relay(
+	const struct run_options *opt, struct mr_sessions *sessions, struct mr_run_result *result)
+{
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	struct mr_rpc_error error;
+	char label[32];
+	enum mr_exit status, close_status;
+	uint64_t start_ns;
+
+	status = mr_rpc_connect(opt->socket, MR_RPC_TIMEOUT_MS, &rpc, &error);
+	if (status != MR_EXIT_DONE)
+		return mr_cli_fail(status, "%s", error.message);
+	snprintf(label, sizeof(label), "load-%d-%08x", getpid(), (unsigned)mr_now_ns());
+	start_ns = mr_now_ns();
+	status = mr_sessions_open(rpc, &opt->target, opt->target_ports, opt->sessions, label,
+		&result->open, sessions, &error);
+	result->open_seconds = (double)(mr_now_ns() - start_ns) / 1e9;
+	if (status != MR_EXIT_DONE)
+		mr_cli_error("cannot open session %" PRIu32 " of %" PRIu32 ": %s", sessions->n + 1,
+			opt->sessions, error.message);
+	else
+		status = drive(opt, sessions, result);
+	if (opt->keep)
+		return status;
+	close_status = mr_sessions_close(rpc, sessions, &error);
+	if (close_status != MR_EXIT_DONE)
+		mr_cli_error("cannot close the sessions: %s", error.message);
+	return status != MR_EXIT_DONE ? status : close_status;
+}
+
+static enum mr_exit run_fixed(
+	const struct run_options *opt, struct mr_sessions *sessions, struct mr_run_result *result)
+{
+	if (mr_sessions_fixed(
+		    &opt->relay, opt->relay_ports, opt->target_ports, opt->sessions, sessions) < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot set up the sessions: out of memory");
+	return drive(opt, sessions, result);
+}
+
+static enum mr_exit tell(const struct run_options *opt, const struct mr_run_result *result)
+{
+	if (opt->json) {
+		json_t *json = mr_run_result_json(result);
+
+		if (!json)
+			return mr_cli_fail(
+				MR_EXIT_FAILED, "cannot write the result: out of memory");
+		json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+		putchar('\n');
+		json_decref(json);
+	} else {
+		mr_run_result_print(result, stdout);
+	}
+	if (result->account.misdelivered || result->account.corrupted)
+		return mr_cli_fail(MR_EXIT_FAILED,
+			"the relay is broken: %" PRIu64 " datagrams misdelivered, %" PRIu64
+			" corrupted",
+			result->account.misdelivered, result->account.corrupted);
+	if (result->unreached)
+		return mr_cli_fail(MR_EXIT_FAILED,
+			"%" PRIu32 " of %" PRIu32 " sessions never answered", result->unreached,
+			result->sessions);
+	return MR_EXIT_DONE;
+}
+
+static void result_free(struct mr_run_result **result)
+{
+	if (*result)
+		free((*result)->series);
+	free(*result);
+}
+
+enum mr_exit mr_load_run(int argc, char **argv)
+{
+	static struct run_options opt = {.socket = MR_DEFAULT_SOCKET,
+		.sessions = 1,
+		.threads = 1,
+		.seconds = 10,
+		.profile = MR_PROFILE_TYPING};
+	mr_cleanup(result_free) struct mr_run_result *result = calloc(1, sizeof(*result));
+	mr_cleanup(mr_sessions_free) struct mr_sessions sessions = {0};
+	enum mr_exit status;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return help();
+	}
+	status = parse(argc, argv, &opt);
+	if (status != MR_EXIT_DONE)
+		return status;
+	status = find_targets(&opt);
+	if (status != MR_EXIT_DONE)
+		return status;
+	if (result)
+		result->series = calloc(SERIES_MAX, sizeof(*result->series));
+	if (!result || !result->series)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot start: out of memory");
+	result->profile = opt.profile;
+	result->sessions = opt.sessions;
+	result->lossless_rate = -1;
+	mr_load_catch_signals();
+	status = opt.relay.sa.sa_family == AF_UNSPEC ? run_relay(&opt, &sessions, result)
+						     : run_fixed(&opt, &sessions, result);
+	return status == MR_EXIT_DONE ? tell(&opt, result) : status;
+}
