@@ -24,7 +24,7 @@ static enum mr_exit resolve_host(const char *host, bool v6_only, char ret_addres
 	int r;
 
 	r = getaddrinfo(host, NULL, &hints, &found);
-	if (r == EAI_NONAME && v6_only)
+	if (v6_only && (r == EAI_NONAME || r == EAI_ADDRFAMILY))
 		return mr_cli_usage("[%s]: not an IPv6 address", host);
 	if (r)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot look up %s: %s", host, gai_strerror(r));
