@@ -159,7 +159,7 @@ int mr_route_get(
 		route.mtu = iface ? iface->mtu : 0;
 	}
 	/* A refusal of this second question costs no more than the other way not being known. */
-	if (route.type == MR_ROUTE_UNICAST)
+	if (route.type == MR_ROUTE_UNICAST && !query->one_path)
 		(void)ask(netlink, query, RTM_F_FIB_MATCH, paths_take, &route);
 	*ret_route = route;
 	return 0;
@@ -168,7 +168,7 @@ int mr_route_get(
 int mr_route_to_target(
 	struct mr_netlink *netlink, const struct mr_addr *target, struct mr_route *ret_route)
 {
-	struct mr_route_query query = {.dst = *target};
+	struct mr_route_query query = {.dst = *target, .one_path = true};
 	struct mr_route route;
 	int error = mr_route_get(netlink, &query, &route);
 
@@ -176,6 +176,7 @@ int mr_route_to_target(
 		return error;
 	if (route.type == MR_ROUTE_UNICAST) {
 		query.src = route.source;
+		query.one_path = false;
 		error = mr_route_get(netlink, &query, &route);
 		if (error)
 			return error;

@@ -17,6 +17,7 @@ struct mr_route_query {
 	struct mr_addr src; /* source address, for rules that look at it */
 	uint32_t oif;
 	uint32_t mark;
+	bool one_path; /* don't look for the other paths of a multipath route: half the work */
 };
 
 enum mr_route_type {
