@@ -40,6 +40,7 @@ struct mr_backend_config {
 	const char *pin_dir; /* XDP: where maps and links are pinned */
 	uint32_t max_sessions;
 	uint32_t max_public_keys; /* sessions x public addresses of the largest pool */
+	uint16_t upstream_lo; /* first upstream port, host byte order; looked at as a hint only */
 	/* DPDK: the `dpdk { }` section, one "name=value" string an option; see docs/dpdk.md */
 	const char *const *options;
 	size_t n_options;

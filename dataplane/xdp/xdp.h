@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * xdp.h - private to the XDP backend: its handle, and what its files do for each other.
+ */
+#ifndef MR_DATAPLANE_XDP_H
+#define MR_DATAPLANE_XDP_H
+
+#include <net/if.h>
+
+#include "backend.h"
+#include "relay.skel.h"
+#include "state.h"
+
+struct ring_buffer;
+
+/** An interface that the program is attached to. */
+struct mr_xdp_port {
+	char name[IF_NAMESIZE];
+	unsigned ifindex;
+	int link_fd; /* the pinned bpf_link */
+	bool generic;
+	bool adopted; /* it was attached before this daemon came */
+};
+
+struct mr_backend {
+	struct relay_bpf *skel;
+	struct mr_state *state; /* the map `state`, mapped */
+	struct ring_buffer *ring;
+	char *pin_dir;
+	uint32_t max_sessions;
+	struct mr_xdp_port *ports;
+	size_t n_ports;
+	/* for the duration of one events() call */
+	mr_event_fn *event_fn;
+	void *event_context;
+	unsigned events_left;
+};
+
+/** Writes a sentence for people; returns `error`, so that a failure is one statement. */
+__attribute__((format(printf, 3, 4))) int mr_why_set(
+	struct mr_why *why, int error, const char *format, ...);
+
+/** A path below the pin dir; the caller frees it. NULL: no memory. */
+char *mr_xdp_pin_path(const struct mr_backend *backend, const char *prefix, const char *name);
+
+/**
+ * Attaches the loaded program to the configured interfaces, or puts it in the place of the program
+ * that an earlier daemon left there, without a gap. Links of interfaces that are no longer
+ * configured are taken off. On failure nothing that this call attached stays attached.
+ */
+int mr_xdp_attach(
+	struct mr_backend *backend, const struct mr_backend_config *config, struct mr_why *ret_why);
+
+/** Takes the program off every interface and removes the links' pins. */
+void mr_xdp_detach(struct mr_backend *backend);
+
+/** Closes the link descriptors; the pins keep the program attached. */
+void mr_xdp_forget_links(struct mr_backend *backend);
+
+/* The operations on tables and counters: backend.h documents them. */
+int mr_xdp_session_put(struct mr_backend *b, uint32_t index, const struct mr_session *session);
+int mr_xdp_session_get(
+	struct mr_backend *b, uint32_t first, uint32_t count, struct mr_session *ret_sessions);
+int mr_xdp_session_close(struct mr_backend *b, uint32_t index);
+int mr_xdp_public_put(struct mr_backend *b, const struct mr_key *key, struct mr_ref ref);
+int mr_xdp_public_del(struct mr_backend *b, const struct mr_key *key);
+int mr_xdp_target_put(struct mr_backend *b, const struct mr_key *key, struct mr_ref ref);
+int mr_xdp_target_del(struct mr_backend *b, const struct mr_key *key);
+int mr_xdp_address_put(struct mr_backend *b, uint32_t slot, const struct mr_addr *addr);
+int mr_xdp_address_get(struct mr_backend *b, uint32_t slot, struct mr_addr *ret_addr);
+int mr_xdp_link_put(struct mr_backend *b, uint32_t ifindex, const struct mr_link *link);
+int mr_xdp_link_del(struct mr_backend *b, uint32_t ifindex);
+void mr_xdp_routes_changed(struct mr_backend *b);
+int mr_xdp_stats(struct mr_backend *b, struct mr_reason_count ret_counts[MR_REASON_CAPACITY]);
+
+uint64_t mr_xdp_events_suppressed(struct mr_backend *b);
+int mr_xdp_event_fd(struct mr_backend *b);
+int mr_xdp_events(struct mr_backend *b, unsigned max, mr_event_fn *fn, void *context);
+
+/** Called by libbpf for each event; `context` is the backend. */
+int mr_xdp_on_event(void *context, void *data, size_t size);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_backend.c - the XDP backend over a real kernel: tables, adoption, refusals, detaching.
+ *
+ * Each test has a network namespace and a BPF filesystem of its own, which go with its process.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "backend.h"
+
+#define MAX_SESSIONS 1000
+
+static const struct mr_backend_ops *ops = &mr_backend_xdp;
+static char root[] = "/tmp/mr-test-backend-XXXXXX";
+static char pin_dir[64];
+
+static void run(const char *command)
+{
+	cr_assert(zero(int, system(command)), "%s", command);
+}
+
+static void set_up(void)
+{
+	cr_assert(zero(int, unshare(CLONE_NEWNET | CLONE_NEWNS)), "needs root");
+	cr_assert(zero(int, mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL)));
+	cr_assert(ne(ptr, mkdtemp(root), NULL));
+	cr_assert(zero(int, mount("bpf", root, "bpf", 0, NULL)));
+	snprintf(pin_dir, sizeof(pin_dir), "%s/pins", root);
+	run("ip link add mr0 type veth peer name mr1 && ip link set mr0 up && ip link set mr1 up");
+}
+
+static void tear_down(void)
+{
+	umount2(root, MNT_DETACH);
+	rmdir(root);
+}
+
+static struct mr_backend_config config(const char *const *interface)
+{
+	return (struct mr_backend_config){
+		.dataplane = MR_DATAPLANE_XDP_NATIVE,
+		.interfaces = interface,
+		.n_interfaces = 1,
+		.pin_dir = pin_dir,
+		.max_sessions = MAX_SESSIONS,
+		.max_public_keys = MAX_SESSIONS,
+		.upstream_lo = 61008,
+	};
+}
+
+static int open_on(
+	const char *interface, struct mr_backend **ret, bool *adopted, struct mr_why *why)
+{
+	const char *names[] = {interface};
+	struct mr_backend_config c = config(names);
+
+	return ops->open(&c, ret, adopted, why);
+}
+
+static struct mr_backend *must_open(bool expect_adopted)
+{
+	struct mr_backend *b = NULL;
+	struct mr_why why = {};
+	bool adopted;
+
+	cr_assert(zero(int, open_on("mr0", &b, &adopted, &why)), "%s", why.text);
+	cr_assert(eq(int, adopted, expect_adopted));
+	return b;
+}
+
+TestSuite(backend, .init = set_up, .fini = tear_down, .timeout = 60);
+
+Test(backend, records_come_back_one_by_one_and_in_batches)
+{
+	struct mr_backend *b = must_open(false);
+	static struct mr_session all[MAX_SESSIONS];
+
+	for (uint32_t i = 0; i < MAX_SESSIONS; i++) {
+		struct mr_session s = {.id = i + 1, .flags = MR_SESSION_OPEN};
+
+		cr_assert(zero(int, ops->session_put(b, i, &s)));
+	}
+	for (uint32_t first = 0; first < MAX_SESSIONS; first += 333) {
+		uint32_t count = mr_min(333U, MAX_SESSIONS - first);
+
+		cr_assert(zero(int, ops->session_get(b, first, count, all)));
+		for (uint32_t i = 0; i < count; i++)
+			cr_assert(eq(u64, all[i].id, first + i + 1));
+	}
+	cr_assert(zero(int, ops->session_get(b, 0, MAX_SESSIONS, all)));
+	cr_assert(eq(int, ops->session_get(b, 0, MAX_SESSIONS + 1, all), -EINVAL));
+	cr_assert(eq(int, ops->session_get(b, MAX_SESSIONS, 1, all), -EINVAL));
+
+	cr_assert(zero(int, ops->session_close(b, 7)));
+	cr_assert(zero(int, ops->session_get(b, 7, 1, all)));
+	cr_assert(zero(int, all[0].flags &MR_SESSION_OPEN));
+	cr_assert(eq(u64, all[0].id, 8));
+	ops->detach(b);
+}
+
+Test(backend, keys_are_unique_and_bounded)
+{
+	struct mr_backend *b = must_open(false);
+	struct mr_addr addr = mr_addr_from_v4(mr_cpu_to_be32(0x0a020002));
+	struct mr_ref ref = {.index = 1};
+
+	for (uint32_t i = 0; i < MAX_SESSIONS; i++) {
+		struct mr_key key = mr_key_public(&addr, mr_cpu_to_be16((__u16)(i + 1)));
+
+		cr_assert(zero(int, ops->public_put(b, &key, ref)));
+		cr_assert(eq(int, ops->public_put(b, &key, ref), -EEXIST));
+	}
+	struct mr_key over = mr_key_public(&addr, mr_cpu_to_be16(60000));
+
+	cr_assert(eq(int, ops->public_put(b, &over, ref), -ENOSPC));
+	cr_assert(eq(int, ops->public_del(b, &over), -ENOENT));
+	struct mr_key key = mr_key_target(&addr, mr_cpu_to_be16(60001), 61008);
+
+	cr_assert(zero(int, ops->target_put(b, &key, ref)));
+	cr_assert(zero(int, ops->target_del(b, &key)));
+	ops->detach(b);
+}
+
+Test(backend, the_next_daemon_takes_over_records_and_links)
+{
+	struct mr_backend *b = must_open(false);
+	struct mr_session s = {.id = 42, .flags = MR_SESSION_OPEN}, back;
+
+	cr_assert(zero(int, ops->session_put(b, 3, &s)));
+	ops->close(b);
+	run("ip link show mr0 | grep -q xdp");
+	b = must_open(true);
+	cr_assert(zero(int, ops->session_get(b, 3, 1, &back)));
+	cr_assert(eq(u64, back.id, 42));
+	ops->detach(b);
+	run("! ip link show mr0 | grep -q xdp");
+	cr_assert(eq(int, access(pin_dir, F_OK), -1), "pins are left behind");
+	ops->detach(must_open(false));
+}
+
+Test(backend, an_interface_made_anew_is_attached_anew)
+{
+	ops->close(must_open(false));
+	run("ip link del mr0 && ip link add mr0 type veth peer name mr1 && ip link set mr0 up");
+	struct mr_backend *b = must_open(true);
+
+	run("ip link show mr0 | grep -q xdp");
+	ops->detach(b);
+}
+
+Test(backend, a_link_of_an_interface_no_longer_configured_goes)
+{
+	struct mr_backend *b = NULL;
+	struct mr_why why = {};
+	bool adopted;
+
+	ops->close(must_open(false));
+	cr_assert(zero(int, open_on("mr1", &b, &adopted, &why)), "%s", why.text);
+	run("ip link show mr1 | grep -q xdp");
+	run("! ip link show mr0 | grep -q xdp");
+	ops->detach(b);
+}
+
+Test(backend, refusals_say_why_and_leave_nothing)
+{
+	struct mr_backend *b = NULL;
+	struct mr_why why = {};
+	bool adopted;
+
+	cr_assert(eq(int, open_on("nosuch0", &b, &adopted, &why), -ENODEV));
+	cr_assert(strstr(why.text, "nosuch0") != NULL, "%s", why.text);
+	cr_assert(eq(int, access(pin_dir, F_OK), -1), "pins are left behind");
+
+	cr_assert(eq(int, open_on("lo", &b, &adopted, &why), -EOPNOTSUPP), "%s", why.text);
+	cr_assert(eq(int, access(pin_dir, F_OK), -1), "pins are left behind");
+
+	snprintf(pin_dir, sizeof(pin_dir), "/tmp/mr-test-no-bpffs-%d", getpid());
+	cr_assert(eq(int, open_on("mr0", &b, &adopted, &why), -EINVAL));
+	cr_assert(strstr(why.text, "mount -t bpf") != NULL, "%s", why.text);
+	cr_assert(eq(int, access(pin_dir, F_OK), -1));
+}
+
+Test(backend, somebody_elses_program_is_left_alone)
+{
+	struct mr_backend *b = must_open(false), *second = NULL;
+	struct mr_why why = {};
+	bool adopted;
+
+	strcat(pin_dir, "2");
+	cr_assert(eq(int, open_on("mr0", &second, &adopted, &why), -EBUSY), "%s", why.text);
+	cr_assert(strstr(why.text, "another XDP program") != NULL, "%s", why.text);
+	run("ip link show mr0 | grep -q xdp");
+	ops->detach(b);
+}
+
+Test(backend, a_mode_is_not_changed_behind_the_operators_back)
+{
+	const char *names[] = {"mr0"};
+	struct mr_backend_config c = config(names);
+	struct mr_backend *b = NULL;
+	struct mr_why why = {};
+	bool adopted;
+
+	c.dataplane = MR_DATAPLANE_XDP_GENERIC;
+	cr_assert(zero(int, ops->open(&c, &b, &adopted, &why)), "%s", why.text);
+	ops->close(b);
+	cr_assert(eq(int, open_on("mr0", &b, &adopted, &why), -EBUSY));
+	cr_assert(strstr(why.text, "generic") != NULL, "%s", why.text);
+	cr_assert(zero(int, ops->open(&c, &b, &adopted, &why)), "%s", why.text);
+	ops->detach(b);
+}
