@@ -26,16 +26,23 @@ struct mr_identities {
 	struct entry entries[MR_IDENTITY_MAX];
 	size_t n_entries;
 	size_t next_victim;
-	unsigned lookups; /* under way */
+	struct lookup *lookups; /* under way */
 	bool freed;
 };
 
-/* One question to the user database. The worker touches nothing but this. */
-struct lookup {
-	uv_work_t work;
-	struct mr_identities *identities;
+/* Somebody who wants to know. */
+struct waiter {
+	struct waiter *next;
 	mr_identity_fn *fn;
 	void *context;
+};
+
+/* One question to the user database. The worker touches nothing but name, uid and the answer. */
+struct lookup {
+	uv_work_t work;
+	struct lookup *next;
+	struct mr_identities *identities;
+	struct waiter *waiters;
 	char *name; /* NULL: by uid */
 	uid_t uid;
 	struct mr_identity who;
@@ -165,50 +172,85 @@ static void free_when_done(struct mr_identities *identities)
 	free(identities);
 }
 
-static void on_answer(uv_work_t *work, int status)
+static void lookup_free(struct lookup *lookup)
 {
-	struct lookup *lookup = work->data;
-	struct mr_identities *identities = lookup->identities;
-
-	identities->lookups--;
-	if (!identities->freed) {
-		if (status)
-			lookup->error = status;
-		if (!lookup->error)
-			keep(identities, &lookup->who);
-		lookup->fn(lookup->context, lookup->error, &lookup->who);
-	}
 	mr_identity_clear(&lookup->who);
 	free(lookup->name);
 	free(lookup);
+}
+
+static void on_answer(uv_work_t *work, int status)
+{
+	struct lookup *lookup = work->data, **where;
+	struct mr_identities *identities = lookup->identities;
+
+	for (where = &identities->lookups; *where != lookup; where = &(*where)->next)
+		;
+	*where = lookup->next;
+	if (status || identities->freed)
+		lookup->error = status ? status : -ECANCELED;
+	if (!lookup->error)
+		keep(identities, &lookup->who);
+	while (lookup->waiters) {
+		struct waiter *waiter = lookup->waiters;
+
+		lookup->waiters = waiter->next;
+		waiter->fn(waiter->context, lookup->error, &lookup->who);
+		free(waiter);
+	}
+	lookup_free(lookup);
 	free_when_done(identities);
 }
 
+static int begin_lookup(
+	struct mr_identities *identities, const char *name, uid_t uid, struct lookup **ret_lookup)
+{
+	struct lookup *lookup = calloc(1, sizeof(*lookup));
+	int r = lookup ? 0 : -ENOMEM;
+
+	if (r)
+		return r;
+	lookup->work.data = lookup;
+	lookup->identities = identities;
+	lookup->uid = uid;
+	if (name && !(lookup->name = strdup(name)))
+		r = -ENOMEM;
+	if (!r)
+		r = uv_queue_work(identities->loop, &lookup->work, on_worker, on_answer);
+	if (r) {
+		lookup_free(lookup);
+		return r;
+	}
+	lookup->next = identities->lookups;
+	identities->lookups = lookup;
+	*ret_lookup = lookup;
+	return 0;
+}
+
+/* Joins a lookup of the same user, or begins one. */
 static int ask(struct mr_identities *identities, const char *name, uid_t uid, mr_identity_fn *fn,
 	void *context)
 {
-	struct lookup *lookup = calloc(1, sizeof(*lookup));
-	int r;
+	struct waiter *waiter = calloc(1, sizeof(*waiter));
+	struct lookup *lookup;
+	int r = waiter ? 0 : -ENOMEM;
 
+	if (r)
+		return r;
+	*waiter = (struct waiter){.fn = fn, .context = context};
+	for (lookup = identities->lookups; lookup; lookup = lookup->next) {
+		if (name ? lookup->name && !strcmp(lookup->name, name)
+			 : !lookup->name && lookup->uid == uid)
+			break;
+	}
 	if (!lookup)
-		return -ENOMEM;
-	*lookup = (struct lookup){
-		.work.data = lookup,
-		.identities = identities,
-		.fn = fn,
-		.context = context,
-		.name = name ? strdup(name) : NULL,
-		.uid = uid,
-	};
-	r = name && !lookup->name
-		? -ENOMEM
-		: uv_queue_work(identities->loop, &lookup->work, on_worker, on_answer);
+		r = begin_lookup(identities, name, uid, &lookup);
 	if (r) {
-		free(lookup->name);
-		free(lookup);
+		free(waiter);
 		return r;
 	}
-	identities->lookups++;
+	waiter->next = lookup->waiters;
+	lookup->waiters = waiter;
 	return 0;
 }
 

@@ -25,8 +25,8 @@ typedef void mr_identity_fn(void *context, int error, const struct mr_identity *
 struct mr_identities *mr_identities_new(uv_loop_t *loop);
 
 /**
- * Frees. Lookups under way end without calling back; the loop must run until their threads are
- * done. NULL is allowed.
+ * Frees. Lookups under way are answered with -ECANCELED when their threads are done; the loop must
+ * run until then. NULL is allowed.
  */
 void mr_identities_free(struct mr_identities *identities);
 

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * rpc_internal.h - what rpc.c (one connection) and rpc_server.c (all of them) share.
+ */
+#ifndef MR_CONTROL_RPC_INTERNAL_H
+#define MR_CONTROL_RPC_INTERNAL_H
+
+#include "rpc.h"
+
+struct mr_rpc_request {
+	struct mr_rpc_client *client;
+	struct mr_rpc_request *next;
+	struct mr_json id;   /* as it came; empty: null */
+	struct mr_json text; /* the answer's line */
+	mr_rpc_slice_fn *slice;
+	mr_rpc_free_fn *free_context;
+	void *context;
+	bool done;
+	bool silent; /* nothing (more) is to be sent: it was a notification, or sent in slices */
+	bool started;
+	bool opens_notes;
+};
+
+struct mr_rpc_client {
+	uv_pipe_t pipe;
+	uv_write_t write;
+	struct mr_rpc_server *server;
+	struct mr_rpc_client *prev, *next;
+	struct mr_rpc_client *next_ready;
+	uid_t uid;
+	struct mr_identity who;
+
+	char *in; /* what was read: in_len octets from in_at on, in_scanned of them no newline */
+	size_t in_at, in_len, in_size, in_scanned;
+
+	struct mr_rpc_request *head, **tail; /* in the order of their coming */
+	unsigned n_requests;
+
+	struct mr_json out;   /* answers in order, to be written next */
+	struct mr_json wire;  /* being written */
+	struct mr_json notes; /* notifications */
+	size_t wire_left;     /* at the last look */
+
+	mr_rpc_free_fn *on_close;
+	void *on_close_context;
+
+	uint64_t half_line_ms; /* since when a line has been unfinished, 0: none is */
+	uint64_t progress_ms;  /* when the peer last read something */
+	uint64_t active_ms;    /* last request */
+
+	bool identified, privileged;
+	bool reading, writing, running, ready;
+	bool skipping; /* the rest of a line that is too long */
+	bool notes_open;
+	bool eof;
+	bool cut;     /* to be closed at the end of this turn */
+	bool closing; /* uv_close() is under way */
+	bool closed;  /* and done */
+};
+
+struct mr_rpc_server {
+	struct mr_rpc_config config;
+	char *path;
+	uv_pipe_t pipe;
+	uv_timer_t sweep;
+	uv_idle_t turns;
+	struct mr_rpc_client *clients;
+	size_t n_clients;
+	struct mr_rpc_client *ready, **ready_tail;
+	unsigned handles; /* that are not closed yet */
+	bool closing;
+};
+
+/** One turn of a connection. */
+void mr_rpc_client_turn(struct mr_rpc_client *client);
+
+/** Gives it a turn soon; from whatever place. A closed one is freed when nothing is left of it. */
+void mr_rpc_client_wake(struct mr_rpc_client *client);
+
+/** Begins to close. */
+void mr_rpc_client_close(struct mr_rpc_client *client);
+
+/** Does it neither want nor wait for anything? */
+bool mr_rpc_client_is_idle(const struct mr_rpc_client *client);
+
+/** Forgets all answers, and the requests that nobody works on. */
+void mr_rpc_client_drop_answers(struct mr_rpc_client *client);
+
+/** There is a line to be finished, or something to be read by a peer. */
+void mr_rpc_server_watch_deadlines(struct mr_rpc_server *server);
+
+#endif
