@@ -15,16 +15,12 @@
 #define FORWARDING_V4 "/proc/sys/net/ipv4/conf/lo/forwarding"
 #define FORWARDING_V6 "/proc/sys/net/ipv6/conf/lo/forwarding"
 
+#define ACCEPT_RA_SIZE (sizeof("/proc/sys/net/ipv6/conf//accept_ra") + IF_NAMESIZE)
+
 struct mr_loopback {
 	struct mr_netlink *netlink;
 	mr_loopback_error_fn *on_error;
 	void *context;
-};
-
-/* An interface whose accept_ra was changed for a moment. */
-struct lifted {
-	char name[IF_NAMESIZE];
-	char value;
 };
 
 static int sysctl_read(const char *path, char *ret_value)
@@ -60,31 +56,30 @@ static void accept_ra_path(const char *name, char *buf, size_t size)
 	snprintf(buf, size, "/proc/sys/net/ipv6/conf/%s/accept_ra", name);
 }
 
-/* Lifts accept_ra to 2 ("also when forwarding") on every interface that has it at 1. */
-static size_t accept_ra_lift(const struct mr_netlink *netlink, struct lifted *lifted)
+/* Lifts accept_ra from 1 to 2 ("also when forwarding"), and lists in `names` where. */
+static size_t accept_ra_lift(const struct mr_netlink *netlink, char (*names)[IF_NAMESIZE])
 {
 	const struct mr_iface *ifaces;
-	size_t count = mr_netlink_ifaces(netlink, &ifaces), n = 0;
-	char path[sizeof("/proc/sys/net/ipv6/conf//accept_ra") + IF_NAMESIZE];
+	size_t count = mr_netlink_ifaces(netlink, &ifaces), lifted = 0;
+	char path[ACCEPT_RA_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
 		char value;
 		accept_ra_path(ifaces[i].name, path, sizeof(path));
-		if (sysctl_read(path, &value) || value == '2' || sysctl_write(path, '2'))
+		if (sysctl_read(path, &value) || value != '1' || sysctl_write(path, '2'))
 			continue;
-		memcpy(lifted[n].name, ifaces[i].name, IF_NAMESIZE);
-		lifted[n++].value = value;
+		memcpy(names[lifted++], ifaces[i].name, IF_NAMESIZE);
 	}
-	return n;
+	return lifted;
 }
 
-static void accept_ra_restore(const struct lifted *lifted, size_t count)
+static void accept_ra_restore(char (*names)[IF_NAMESIZE], size_t count)
 {
-	char path[sizeof("/proc/sys/net/ipv6/conf//accept_ra") + IF_NAMESIZE];
+	char path[ACCEPT_RA_SIZE];
 
 	for (size_t i = 0; i < count; i++) {
-		accept_ra_path(lifted[i].name, path, sizeof(path));
-		(void)sysctl_write(path, lifted[i].value);
+		accept_ra_path(names[i], path, sizeof(path));
+		(void)sysctl_write(path, '1');
 	}
 }
 
@@ -97,14 +92,14 @@ static int forward_v6(const struct mr_netlink *netlink)
 {
 	const struct mr_iface *ifaces;
 	size_t count = mr_netlink_ifaces(netlink, &ifaces);
-	struct lifted *lifted = calloc(count ? count : 1, sizeof(*lifted));
+	char(*names)[IF_NAMESIZE] = calloc(count ? count : 1, sizeof(*names));
 
-	if (!lifted)
+	if (!names)
 		return -ENOMEM;
-	count = accept_ra_lift(netlink, lifted);
+	count = accept_ra_lift(netlink, names);
 	int error = sysctl_write(FORWARDING_V6, '1');
-	accept_ra_restore(lifted, count);
-	free(lifted);
+	accept_ra_restore(names, count);
+	free(names);
 	return error;
 }
 
