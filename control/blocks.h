@@ -14,7 +14,7 @@
 #include "clock.h"
 
 /** mosh-server gives up after 60 s without its client. */
-#define MR_BLOCKS_QUARANTINE_NS (90 * MR_NS_PER_S)
+#define MR_BLOCKS_QUARANTINE_NS (90 * MR_SECOND)
 
 /** Blocks in quarantine at most; beyond, nothing is given out until some are free again. */
 #define MR_BLOCKS_QUARANTINE_MAX 1048576

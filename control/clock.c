@@ -9,7 +9,7 @@ static int64_t read_clock(clockid_t id)
 	struct timespec ts;
 
 	clock_gettime(id, &ts);
-	return ts.tv_sec * MR_NS_PER_S + ts.tv_nsec;
+	return ts.tv_sec * MR_SECOND + ts.tv_nsec;
 }
 
 static int64_t monotonic(void)

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <time.h>
 
-#define MR_NS_PER_S 1000000000LL
+#define MR_SECOND 1000000000LL /* ns */
 
 struct mr_clock {
 	int64_t (*monotonic)(void); /* CLOCK_MONOTONIC, ns */

@@ -131,7 +131,7 @@ static int try_port(struct mr_ports *ports, struct pool *pool, uint16_t port, ui
 		return -EAGAIN;
 	r = hold(ports, port);
 	if (r == -EADDRINUSE || r == -EACCES) { /* EACCES: a port below 1024 */
-		ports->avoid_until[port] = now_s + MR_PORTS_TAKEN_NS / MR_NS_PER_S;
+		ports->avoid_until[port] = now_s + MR_PORTS_TAKEN_NS / MR_SECOND;
 		return -EAGAIN;
 	}
 	if (r == 0)
@@ -143,7 +143,7 @@ int mr_ports_take(struct mr_ports *ports, uint32_t pool_number, uint16_t *ret_po
 {
 	struct pool *pool = &ports->pools[pool_number];
 	uint32_t size = mr_ports_size(ports, pool_number);
-	uint32_t now_s = (uint32_t)(ports->clock->monotonic() / MR_NS_PER_S);
+	uint32_t now_s = (uint32_t)(ports->clock->monotonic() / MR_SECOND);
 	uint32_t offset = 0;
 	int r = -EAGAIN;
 

@@ -16,7 +16,7 @@
 #include "clock.h"
 
 /** How long a port that a local program was found on is left alone. */
-#define MR_PORTS_TAKEN_NS (60 * MR_NS_PER_S)
+#define MR_PORTS_TAKEN_NS (60 * MR_SECOND)
 
 struct mr_ports;
 

@@ -89,7 +89,6 @@ struct mr_restore_report {
 	uint32_t installed; /* were in the store alone */
 	uint32_t moved;     /* of those: the bastion's address towards the target is another now */
 	uint32_t removed;   /* were in the dataplane alone, or half closed */
-	uint32_t expired;   /* their idle time ran out while nobody looked: closed */
 	uint32_t skipped;   /* rows left alone: unknown pool, or no room */
 	uint32_t unheld; /* a local program has their public port; the relay has it all the same */
 	struct mr_why first; /* about the first skipped or unheld one */

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sessions_private.h - the session manager from inside. For sessions*.c, reaper.c, runt.c and
+ * events.c; everybody else uses sessions.h.
+ */
+#ifndef MR_CONTROL_SESSIONS_PRIVATE_H
+#define MR_CONTROL_SESSIONS_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "blocks.h"
+#include "indices.h"
+#include "ports.h"
+#include "sessions.h"
+
+/** Records read from the dataplane in one call. */
+#define SCAN_RECORDS 64
+
+/** How often a store that refused to delete a row is asked again. */
+#define RETRY_MS 5000
+
+/**
+ * The life of a session. Only OPEN and CLOSING ones exist for those outside.
+ *
+ *   OPENING -> OPEN -> CLOSING -> freed
+ *      |
+ *      +-> freed (the store refused) or UNDOING (the dataplane refused) -> freed
+ */
+enum life {
+	LIFE_OPENING, /* resources reserved, the row on its way into the store */
+	LIFE_UNDOING, /* the row on its way out again; `error` is what the openers will hear */
+	LIFE_OPEN,    /* in store and dataplane */
+	LIFE_CLOSING, /* out of the dataplane, the row on its way out */
+};
+
+/** Somebody to be answered. */
+struct waiter {
+	struct waiter *next;
+	mr_session_done_fn *done;
+	void *context;
+};
+
+/** What the target-gone probe remembers of a session; runt.h's. */
+struct runt_state {
+	uint64_t cookie;      /* of the newest probe, 0: none */
+	int64_t sent_ns;      /* when it was sent, 0: never */
+	int64_t first_hit_ns; /* first answer of a row of them */
+	uint8_t hits;         /* answers in a row, without a word from the target in between */
+};
+
+struct session {
+	struct mr_session_info info; /* `info.id` is what the tree by id is sorted by */
+	struct mr_sessions *sessions;
+	enum life life;
+	bool in_tables; /* by id at least */
+	bool counted;   /* in its uid's count */
+	bool has_index; /* `info.index` is ours */
+	bool installed; /* keys or a live record may be in the dataplane */
+	bool has_hint;
+	bool used; /* clients may have got through: the block needs its quarantine */
+	struct mr_addr hint;
+	uint32_t pool_number;
+	uint32_t ingress_alt;
+	bool half_closed;                 /* while restoring: its record is closed already */
+	struct mr_store_totals *restored; /* while restoring: what the store knows of it */
+	int64_t idle_from_ns; /* monotonic; its idle time counts from here at the earliest */
+	int64_t opened_ns; /* monotonic; by when the target has to have answered counts from here */
+	/* From before the last reboot, on this boot's monotonic clock; INT64_MIN: never. */
+	int64_t base_client_ns, base_target_ns;
+
+	/* the reaper's */
+	bool silent;              /* has been told */
+	uint64_t saved_datagrams; /* as of the newest checkpoint, both ways together */
+	int64_t saved_ns;
+	int64_t unreachable_ns; /* when watchers were told last */
+	struct runt_state runt;
+
+	int error; /* LIFE_UNDOING, or what uninstalling met */
+	struct mr_why *why;
+	struct waiter *waiters;
+	TAILQ_ENTRY(session) retry; /* while `retrying` */
+	bool retrying;
+	char text[]; /* owner, label */
+};
+
+/** A pool, and where its addresses are in the dataplane's list. */
+struct pool_slots {
+	uint8_t slots[MR_PUBLIC_MAX];
+};
+
+/** One of the dataplane's list of public addresses. It stays while any leg may name it. */
+struct public_slot {
+	struct mr_addr addr; /* zero: free */
+	bool has_pool;       /* false: it was configured once */
+	uint32_t pool_number;
+};
+
+struct mr_sessions {
+	struct mr_sessions_config config;
+	struct mr_session_pool *pools; /* config.pools is this copy */
+	struct pool_slots *pool_slots;
+	struct public_slot public[MR_PUBLIC_MAX];
+	struct mr_ports *ports;
+	struct mr_blocks *blocks;
+	struct mr_indices *indices;
+
+	void *by_id;                /* tsearch(3), all lives */
+	void *by_key;               /* owner, target, label; OPENING and OPEN */
+	void *by_uid;               /* struct uid_count */
+	struct session **by_index;  /* LIFE_OPEN and LIFE_CLOSING; max_sessions of them */
+	uint32_t index_end;         /* 1 + the highest index ever in use */
+	struct mr_session *records; /* SCAN_RECORDS of them */
+
+	uint32_t n_open, n_opening, n_closing;
+	uint64_t opened, closed, store_errors;
+	struct mr_why store_why;
+	bool draining;
+	bool freeing;
+
+	TAILQ_HEAD(, session) retries;
+	uv_timer_t *retry_timer; /* outlives the manager by one turn of the loop */
+	struct mr_subscriber *subscribers;
+};
+
+/* sessions.c */
+
+/** Everything zero but what is given; texts are copied. NULL: out of memory. */
+struct session *mr_session_new(struct mr_sessions *sessions, const char *owner, const char *label);
+
+/** Frees it and whatever it has reserved; takes it out of all tables. */
+void mr_session_free(struct session *session);
+
+/** Into the tables. -EEXIST: the id is taken; -ENOMEM. */
+int mr_session_register(struct session *session);
+
+/** Out of the table by key and the uid's count: the owner may open the like again. */
+void mr_session_forget_key(struct session *session);
+
+/** `index` is its own from now on. */
+void mr_session_set_index(struct session *session, uint32_t index);
+
+struct session *mr_session_find(const struct mr_sessions *sessions, uint64_t id);
+struct session *mr_session_find_key(const struct mr_sessions *sessions, uid_t uid,
+	const struct mr_addr *target, uint16_t port, const char *label);
+
+int64_t mr_sessions_monotonic(const struct mr_sessions *sessions);
+
+/** Monotonic to realtime as of now; 0 and INT64_MIN (never) become 0. */
+int64_t mr_sessions_realtime_of(const struct mr_sessions *sessions, int64_t monotonic_ns);
+
+/** Fills in `at` and tells subscribers. */
+void mr_sessions_notify(struct mr_sessions *sessions, struct mr_notice *notice);
+
+/** MR_NOTICE_TROUBLE. */
+void mr_sessions_trouble(struct mr_sessions *sessions, const struct session *session,
+	const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/** Keeps account of how the store is; every `done` of it goes through here. */
+void mr_sessions_note_store(struct mr_sessions *sessions, int error, const struct mr_why *why);
+
+/* sessions_install.c */
+
+/**
+ * Record, target key, public keys, in this order. `totals`: counts to go on from, NULL: zero.
+ * A failure leaves nothing behind, or else `installed` set.
+ */
+int mr_session_install(struct session *session, const struct mr_store_totals *totals);
+
+/**
+ * Puts back keys that an adopted session lacks; its record is not written. `*ret_missing` is how
+ * many lacked.
+ */
+int mr_session_repair(struct session *session, uint32_t *ret_missing);
+
+/** Public keys, target key, record, in this order. -errno: something may be left; `installed`. */
+int mr_session_uninstall(struct session *session);
+
+/** Takes a record out that no session of ours has: its keys, then itself. -errno as above. */
+int mr_sessions_remove_orphan(
+	struct mr_sessions *sessions, uint32_t index, const struct mr_session *record);
+
+/* sessions_close.c */
+
+/** Uninstalls and deletes the row, whatever `life` it has had; frees it when that is done. */
+void mr_session_begin_close(struct session *session);
+
+void mr_session_add_waiter(struct session *session, struct waiter *waiter);
+
+/** Answers all waiters, who may then do anything, this session's end included. */
+void mr_session_answer(struct session *session, int error, const struct mr_why *why);
+
+/* sessions_view.c */
+
+/** When a session was last heard of; monotonic, INT64_MIN: never. */
+struct activity {
+	int64_t client_ns;        /* from any client */
+	int64_t proven_client_ns; /* from a client that the target has answered */
+	int64_t target_ns;
+};
+
+void mr_session_activity(const struct session *session, const struct mr_session *record,
+	struct activity *ret_activity);
+
+enum mr_session_state mr_session_state_of(
+	const struct session *session, const struct activity *activity, int64_t now);
+
+/** A session and its record, as read just now. */
+typedef void session_visit_fn(
+	struct session *session, const struct mr_session *record, void *context);
+
+/**
+ * Visits the sessions at up to `budget` indices from `*cursor` on, those that `wanted` (NULL: all)
+ * says yes to. True while there are more. `*ret_error` (NULL allowed): the dataplane's first.
+ */
+bool mr_sessions_scan(struct mr_sessions *sessions, uint32_t *cursor, unsigned budget,
+	bool (*wanted)(const struct session *session, void *context), session_visit_fn *visit,
+	void *context, int *ret_error);
+
+/** The row of a session, and its totals. */
+void mr_session_row(const struct session *session, struct mr_store_row *ret_row);
+void mr_session_totals(const struct session *session, const struct mr_session *record,
+	struct mr_store_totals *ret_totals);
+
+#endif
