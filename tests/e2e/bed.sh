@@ -53,16 +53,28 @@ host_add() {
 	done
 }
 
-# wire HOST DEV HOST DEV: a cable, both ends up.
+# wire HOST DEV HOST DEV: a cable, both ends up. Where the bed has virtio cables (in qemu, see
+# tests/qemu/vm), the bastion's are of those; all others are veth pairs.
+cables_used=0
 wire() {
-	ip link add "$2" netns "$1" type veth peer name "$4" netns "$3"
 	local end
+	if [[ ${CABLES:-0} -gt $cables_used && " $1 $3 " = *" bastion "* ]]; then
+		ip link set "$(device_of "52:54:00:00:0$cables_used:01")" netns "$1" name "$2"
+		ip link set "$(device_of "52:54:00:00:0$cables_used:02")" netns "$3" name "$4"
+		cables_used=$((cables_used + 1))
+	else
+		ip -n "$1" link add "$2" type veth peer name "$4" netns "$3"
+	fi
 	for end in "$1 $2" "$3 $4"; do
 		# shellcheck disable=SC2086 # two words
 		set -- $end
-		on "$1" ethtool -K "$2" tx off gro on txvlan off rxvlan off >/dev/null
+		on "$1" ethtool -K "$2" tx off gro on txvlan off rxvlan off >/dev/null 2>&1
 		ip -n "$1" link set "$2" up
 	done
+}
+
+device_of() {
+	ip -j link show | jq -r --arg mac "$1" '.[] | select(.address == $mac).ifname'
 }
 
 # addresses HOST DEV ADDRESS...
