@@ -34,6 +34,7 @@ on() {
 background() {
 	local name=$1 host=$2
 	shift 2
+	: >>"$BED/$name.log"
 	nsenter --net="/run/netns/$host" --uts="/run/uts/$host" -- "$@" \
 		>>"$BED/$name.log" 2>&1 </dev/null &
 	PID=$!
