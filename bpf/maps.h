@@ -25,21 +25,23 @@ struct {
 	__type(value, struct mr_session);
 } sessions SEC(".maps");
 
-/* Daemon writes, packets read: (P, p) to session. */
+/* Daemon writes (through a mapping), packets read: (P, p) to session; MR_PORT_LINES an address. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1);
-	__type(key, struct mr_key);
-	__type(value, struct mr_ref);
-} public_keys SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MR_PORT_LINES);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct mr_port_line);
+} ports SEC(".maps");
 
-/* Daemon writes, packets read: (T, t, block) to session. */
+/* Daemon writes (through a mapping), packets read: (T, t, block) to session. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, struct mr_key);
-	__type(value, struct mr_ref);
-} target_keys SEC(".maps");
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct mr_bucket);
+} buckets SEC(".maps");
 
 /* Daemon writes, packets read: public addresses by the slot that keys and legs name. */
 struct {

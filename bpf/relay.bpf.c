@@ -27,8 +27,8 @@
 
 struct found {
 	__u32 index;
-	__u32 public_slot;
-	__u8 side; /* enum mr_side */
+	__u32 public_slot; /* MR_SIDE_CLIENT */
+	__u32 side;        /* enum mr_side */
 };
 
 mr_inline void *packet_data(const struct xdp_md *ctx)
@@ -49,33 +49,107 @@ mr_inline __u32 packet_len(struct xdp_md *ctx)
 	return ctx->data_end - ctx->data;
 }
 
-mr_inline bool find_by(void *map, const struct mr_key *key, enum mr_side side, struct found *ret)
+mr_inline const struct mr_state *get_state(void)
 {
-	const struct mr_ref *ref = bpf_map_lookup_elem(map, key);
+	__u32 zero = 0;
 
-	if (!ref)
-		return false;
-	ret->index = ref->index;
-	ret->public_slot = ref->public_slot;
-	ret->side = side;
-	return true;
+	return bpf_map_lookup_elem(&state, &zero);
+}
+
+/* Number of a public address, or -1 if this is none. */
+mr_inline int find_address(const struct mr_state *st, const struct mr_addr *addr)
+{
+	__u32 home = mr_address_home(addr);
+
+	for (__u32 i = 0; i < MR_ADDRESS_PROBES; i++) {
+		__u32 slot = st->address_slots[(home & (MR_ADDRESS_BUCKETS - 1)) + i];
+		const struct mr_addr *public;
+
+		if (!slot)
+			break;
+		slot--;
+		public = bpf_map_lookup_elem(&addresses, &slot);
+		if (public && mr_addr_equal(public, addr))
+			return (int)slot;
+	}
+	return -1;
+}
+
+/* A client's datagram: its session is in the array of ports. */
+verified_alone int find_client(const struct mr_packet *p, struct found *ret)
+{
+	const struct mr_state *st = get_state();
+	const struct mr_port_line *line;
+	__u32 index, entry;
+	__u16 port;
+	int slot;
+
+	if (!st || !p || !ret)
+		return 0;
+	slot = find_address(st, &p->dst);
+	if (slot < 0)
+		return 0;
+	port = mr_be16_to_cpu(p->dport);
+	index = mr_port_line((__u32)slot, port);
+	line = bpf_map_lookup_elem(&ports, &index);
+	if (!line)
+		return 0;
+	entry = line->entry[port & (MR_PORTS_PER_LINE - 1)];
+	if (!entry)
+		return 0;
+	ret->index = entry - 1;
+	ret->public_slot = (__u32)slot;
+	ret->side = MR_SIDE_CLIENT;
+	return 1;
+}
+
+/* A target's datagram: bucket, and the record that the entry leads to. */
+verified_alone int find_target(const struct mr_packet *p, struct found *ret)
+{
+	const struct mr_state *st = get_state();
+	struct mr_key key;
+	__u32 hash;
+
+	if (!st || !p || !ret)
+		return 0;
+	key = mr_key_target(&p->src, p->sport, mr_be16_to_cpu(p->dport));
+	hash = mr_key_hash(st->hash_seed, &key);
+	for (__u32 probe = 0; probe < MR_BUCKET_PROBES; probe++) {
+		__u32 number = (hash + probe) & st->bucket_mask;
+		const struct mr_bucket *bucket = bpf_map_lookup_elem(&buckets, &number);
+
+		if (!bucket)
+			return 0;
+		for (__u32 i = 0; i < MR_BUCKET_ENTRIES; i++) {
+			__u32 index = bucket->entry[i] - 1;
+			const struct mr_session *s;
+
+			if (bucket->hash[i] != hash || !bucket->entry[i])
+				continue;
+			s = bpf_map_lookup_elem(&sessions, &index);
+			if (!s || !mr_session_has_key(s, &key))
+				continue;
+			ret->index = index;
+			ret->side = MR_SIDE_TARGET;
+			return 1;
+		}
+		if (mr_likely(!bucket->passed))
+			break;
+	}
+	return 0;
 }
 
 /* The two key spaces may overlap in ports (on different addresses), so the order is only a guess.
  */
 mr_inline bool find_session(const struct mr_packet *p, struct found *ret)
 {
-	__u16 dport = mr_be16_to_cpu(p->dport);
-	struct mr_key client = mr_key_public(&p->dst, p->dport);
-	struct mr_key target = mr_key_target(&p->src, p->sport, dport);
-	__u32 zero = 0;
-	const struct mr_state *st = bpf_map_lookup_elem(&state, &zero);
+	const struct mr_state *st = get_state();
 
-	if (st && dport >= st->upstream_lo && find_by(&target_keys, &target, MR_SIDE_TARGET, ret))
-		return true;
-	if (find_by(&public_keys, &client, MR_SIDE_CLIENT, ret))
-		return true;
-	return st && dport < st->upstream_lo && find_by(&target_keys, &target, MR_SIDE_TARGET, ret);
+	if (!st)
+		return false;
+	if (mr_be16_to_cpu(p->dport) >= st->upstream_lo)
+		return find_target(p, ret) || find_client(p, ret);
+	return find_client(p, ret) || find_target(p, ret);
 }
 
 /* Makes sure that the record knows by which interface the target is reached now. */

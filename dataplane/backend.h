@@ -40,6 +40,7 @@ struct mr_backend_config {
 	const char *pin_dir; /* XDP: where maps and links are pinned */
 	uint32_t max_sessions;
 	uint32_t max_public_keys; /* sessions x public addresses of the largest pool */
+	uint32_t max_addresses;   /* public addresses there can be, 0: MR_PUBLIC_MAX */
 	uint16_t upstream_lo; /* first upstream port, host byte order; looked at as a hint only */
 	/* DPDK: the `dpdk { }` section, one "name=value" string an option; see docs/dpdk.md */
 	const char *const *options;
@@ -79,11 +80,14 @@ struct mr_backend_ops {
 	/** Marks the record closed under its lock; packets that already found it are dropped. */
 	int (*session_close)(struct mr_backend *backend, uint32_t index);
 
-	/** Keys of the clients' side. -EEXIST, -ENOSPC; del: -ENOENT. */
+	/**
+	 * Keys of the clients' side: `ref.public_slot` is the number of the key's address, which
+	 * was put before. -EEXIST, -ENOSPC, -EINVAL: no such address; del: -ENOENT.
+	 */
 	int (*public_put)(struct mr_backend *backend, const struct mr_key *key, struct mr_ref ref);
 	int (*public_del)(struct mr_backend *backend, const struct mr_key *key);
 
-	/** Keys of the targets' side. */
+	/** Keys of the targets' side. -EEXIST, -ENOSPC: choose another block; del: -ENOENT. */
 	int (*target_put)(struct mr_backend *backend, const struct mr_key *key, struct mr_ref ref);
 	int (*target_del)(struct mr_backend *backend, const struct mr_key *key);
 

@@ -91,9 +91,13 @@ enum mr_session_flags {
 };
 
 /**
- * A session. The first 128 bytes are what every packet reads; each direction writes 64 more.
+ * A session. Both directions read the first two groups of 64 octets, each writes one more. `id`
+ * stands before them because a value in a BPF array starts 8 octets before a cache line, on today's
+ * kernels.
  */
 struct mr_session {
+	__u64 id; /* unique across hosts and restarts, never 0 */
+
 	/* what both directions read */
 	struct bpf_spin_lock lock; /* everything below, once a key leads here */
 	__u8 flags;                /* enum mr_session_flags */
@@ -110,30 +114,28 @@ struct mr_session {
 
 	struct mr_next_hop to_target;
 	struct mr_next_hop to_client; /* of the current leg */
-	__u64 id;                     /* unique across hosts and restarts, never 0 */
 	__u32 ingress_alt; /* a second interface by which the target is reached, 0: none */
 	__u32 rtt_us;      /* from a claim to the target's first answer, 0: not known yet */
+	__u64 claims;      /* slots taken */
 
 	/* client to target */
 	struct mr_flow_stats from_client;
 	__u64 client_seq; /* newest sequence number on the current leg + 1 */
 	__u64 client_ns;  /* last datagram from the client on the current leg */
-	__u64 claims;     /* slots taken */
 	__u64 roams;      /* changes of the current leg, the first one not counted */
+	__u64 opened_ns;
 
 	/* target to client */
 	struct mr_flow_stats from_target;
 	__u64 target_seq; /* newest sequence number from the target + 1 */
 	__u64 target_ns;  /* last datagram from the target on the current leg */
 	__u64 proven_seq; /* the client's, as proven by an answer, + 1; 0: not known */
-	__u64 proven_ns;
+	__u64 proven_ns;  /* last datagram from the target on any leg */
 
 	/* a stranger's datagram reads these */
-	__u64 opened_ns;
 	struct mr_addr hint;
-	__u8 pad1[8];
-
 	struct mr_leg legs[MR_LEGS];
+	__u8 pad[40];
 };
 
 /** Where an interface index of the kernel's routing leads: VLAN devices to what carries them. */
@@ -155,12 +157,13 @@ _Static_assert(sizeof(struct mr_next_hop) == 24, "layout");
 _Static_assert(sizeof(struct mr_flow_stats) == 32, "layout");
 _Static_assert(sizeof(struct mr_leg) == 56, "layout");
 _Static_assert(sizeof(struct mr_link) == 8, "layout");
-_Static_assert(__builtin_offsetof(struct mr_session, target) == 16, "layout");
-_Static_assert(__builtin_offsetof(struct mr_session, to_target) == 64, "layout");
-_Static_assert(__builtin_offsetof(struct mr_session, from_client) == 128, "layout");
-_Static_assert(__builtin_offsetof(struct mr_session, from_target) == 192, "layout");
-_Static_assert(__builtin_offsetof(struct mr_session, legs) == 288, "layout");
-_Static_assert(sizeof(struct mr_session) == 288 + 16 * 56, "layout");
+_Static_assert(__builtin_offsetof(struct mr_session, lock) == 8, "layout");
+_Static_assert(__builtin_offsetof(struct mr_session, to_target) == 8 + 64, "layout");
+_Static_assert(__builtin_offsetof(struct mr_session, from_client) == 8 + 128, "layout");
+_Static_assert(__builtin_offsetof(struct mr_session, from_target) == 8 + 192, "layout");
+_Static_assert(__builtin_offsetof(struct mr_session, hint) == 8 + 256, "layout");
+_Static_assert(__builtin_offsetof(struct mr_session, legs) == 280, "layout");
+_Static_assert(sizeof(struct mr_session) == 19 * 64, "layout");
 
 mr_inline bool mr_addr_equal(const struct mr_addr *a, const struct mr_addr *b)
 {

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -124,8 +125,9 @@ static int prepare_maps(struct mr_backend *b, const struct mr_backend_config *co
 	struct bpf_map *map;
 
 	bpf_map__set_max_entries(b->skel->maps.sessions, config->max_sessions);
-	bpf_map__set_max_entries(b->skel->maps.target_keys, config->max_sessions);
-	bpf_map__set_max_entries(b->skel->maps.public_keys, config->max_public_keys);
+	bpf_map__set_max_entries(b->skel->maps.buckets, mr_bucket_count(config->max_sessions));
+	bpf_map__set_max_entries(b->skel->maps.ports,
+		MR_PORT_LINES * (config->max_addresses ? config->max_addresses : MR_PUBLIC_MAX));
 	bpf_object__for_each_map(map, b->skel->obj)
 	{
 		char *path = mr_xdp_pin_path(b, "", bpf_map__name(map));
@@ -136,6 +138,7 @@ static int prepare_maps(struct mr_backend *b, const struct mr_backend_config *co
 			return rc;
 	}
 	b->max_sessions = bpf_map__max_entries(b->skel->maps.sessions);
+	b->max_addresses = bpf_map__max_entries(b->skel->maps.ports) / MR_PORT_LINES;
 	return 0;
 }
 
@@ -218,9 +221,14 @@ static int map_state(struct mr_backend *b, const struct mr_backend_config *confi
 		return -errno;
 	b->state = at;
 	b->state->upstream_lo = config->upstream_lo;
+	if (b->state->layout != MR_LAYOUT_VERSION) {
+		if (getrandom(&b->state->hash_seed, sizeof(b->state->hash_seed), 0) < 0)
+			return -errno;
+		b->state->bucket_mask = bpf_map__max_entries(b->skel->maps.buckets) - 1;
+	}
 	mr_xdp_routes_changed(b);
-	b->state->layout = MR_LAYOUT_VERSION;
-	return 0;
+	b->state->layout = MR_LAYOUT_VERSION; /* last: from here on a next daemon takes it over */
+	return mr_xdp_keys_map(b);
 }
 
 static void free_backend(struct mr_backend *b)
@@ -229,6 +237,7 @@ static void free_backend(struct mr_backend *b)
 		return;
 	mr_xdp_forget_links(b);
 	ring_buffer__free(b->ring);
+	mr_xdp_keys_unmap(b);
 	if (b->state)
 		munmap(b->state, sizeof(*b->state));
 	relay_bpf__destroy(b->skel);

@@ -69,29 +69,14 @@ int mr_xdp_session_close(struct mr_backend *b, uint32_t index)
 	return put(b->skel->maps.sessions, &index, &session, BPF_F_LOCK);
 }
 
-int mr_xdp_public_put(struct mr_backend *b, const struct mr_key *key, struct mr_ref ref)
-{
-	return put(b->skel->maps.public_keys, key, &ref, BPF_NOEXIST);
-}
-
-int mr_xdp_public_del(struct mr_backend *b, const struct mr_key *key)
-{
-	return del(b->skel->maps.public_keys, key);
-}
-
-int mr_xdp_target_put(struct mr_backend *b, const struct mr_key *key, struct mr_ref ref)
-{
-	return put(b->skel->maps.target_keys, key, &ref, BPF_NOEXIST);
-}
-
-int mr_xdp_target_del(struct mr_backend *b, const struct mr_key *key)
-{
-	return del(b->skel->maps.target_keys, key);
-}
-
 int mr_xdp_address_put(struct mr_backend *b, uint32_t slot, const struct mr_addr *addr)
 {
-	return put(b->skel->maps.addresses, &slot, addr, BPF_ANY);
+	int rc;
+
+	if (slot >= b->max_addresses)
+		return -ENOSPC;
+	rc = put(b->skel->maps.addresses, &slot, addr, BPF_ANY);
+	return rc < 0 ? rc : mr_xdp_keys_add_address(b, slot, addr);
 }
 
 int mr_xdp_address_get(struct mr_backend *b, uint32_t slot, struct mr_addr *ret_addr)

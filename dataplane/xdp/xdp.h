@@ -24,10 +24,13 @@ struct mr_xdp_port {
 
 struct mr_backend {
 	struct relay_bpf *skel;
-	struct mr_state *state; /* the map `state`, mapped */
+	struct mr_state *state; /* these three maps are mapped */
+	struct mr_port_line *lines;
+	struct mr_bucket *buckets;
 	struct ring_buffer *ring;
 	char *pin_dir;
 	uint32_t max_sessions;
+	uint32_t max_addresses;
 	struct mr_xdp_port *ports;
 	size_t n_ports;
 	/* for the duration of one events() call */
@@ -56,6 +59,11 @@ void mr_xdp_detach(struct mr_backend *backend);
 
 /** Closes the link descriptors; the pins keep the program attached. */
 void mr_xdp_forget_links(struct mr_backend *backend);
+
+/* keys.c: the tables that lead to records. */
+int mr_xdp_keys_map(struct mr_backend *b);
+void mr_xdp_keys_unmap(struct mr_backend *b);
+int mr_xdp_keys_add_address(struct mr_backend *b, uint32_t slot, const struct mr_addr *addr);
 
 /* The operations on tables and counters: backend.h documents them. */
 int mr_xdp_session_put(struct mr_backend *b, uint32_t index, const struct mr_session *session);

@@ -108,26 +108,71 @@ Test(backend, records_come_back_one_by_one_and_in_batches)
 	ops->detach(b);
 }
 
-Test(backend, keys_are_unique_and_bounded)
+Test(backend, a_public_endpoint_leads_to_one_session)
 {
 	struct mr_backend *b = must_open(false);
-	struct mr_addr addr = mr_addr_from_v4(mr_cpu_to_be32(0x0a020002));
+	struct mr_addr addr = mr_addr_from_v4(mr_cpu_to_be32(0x0a020002)), other = {{1, 2, 3, 4}};
 	struct mr_ref ref = {.index = 1};
 
-	for (uint32_t i = 0; i < MAX_SESSIONS; i++) {
-		struct mr_key key = mr_key_public(&addr, mr_cpu_to_be16((__u16)(i + 1)));
+	for (uint32_t port = 1; port < 65536; port += 13) {
+		struct mr_key key = mr_key_public(&addr, mr_cpu_to_be16((__u16)port));
 
+		if (port == 1) {
+			cr_assert(eq(int, ops->public_put(b, &key, ref), -EINVAL));
+			cr_assert(zero(int, ops->address_put(b, 5, &addr)));
+			ref.public_slot = 5;
+		}
 		cr_assert(zero(int, ops->public_put(b, &key, ref)));
 		cr_assert(eq(int, ops->public_put(b, &key, ref), -EEXIST));
 	}
-	struct mr_key over = mr_key_public(&addr, mr_cpu_to_be16(60000));
+	struct mr_key over = mr_key_public(&addr, mr_cpu_to_be16(1));
 
-	cr_assert(eq(int, ops->public_put(b, &over, ref), -ENOSPC));
+	ref.index = MAX_SESSIONS;
+	cr_assert(zero(int, ops->public_del(b, &over)));
 	cr_assert(eq(int, ops->public_del(b, &over), -ENOENT));
-	struct mr_key key = mr_key_target(&addr, mr_cpu_to_be16(60001), 61008);
+	cr_assert(eq(int, ops->public_put(b, &over, ref), -EINVAL));
+	cr_assert(eq(int, ops->address_put(b, MR_PUBLIC_MAX, &other), -ENOSPC));
+	ops->detach(b);
+}
 
-	cr_assert(zero(int, ops->target_put(b, &key, ref)));
-	cr_assert(zero(int, ops->target_del(b, &key)));
+static struct mr_key session_key(const struct mr_session *s)
+{
+	return mr_key_target(&s->target, s->target_port, s->upstream_base);
+}
+
+/* Every session there is room for, on few target endpoints, so that keys differ in blocks alone. */
+Test(backend, target_keys_fill_are_found_and_go)
+{
+	struct mr_backend *b = must_open(false);
+	static struct mr_session all[MAX_SESSIONS];
+	unsigned full = 0;
+
+	for (uint32_t i = 0; i < MAX_SESSIONS; i++) {
+		struct mr_key key;
+
+		all[i] = (struct mr_session){
+			.id = i + 1,
+			.target = mr_addr_from_v4(mr_cpu_to_be32(0x0a020000 + i / 283)),
+			.target_port = mr_cpu_to_be16(60001),
+			.upstream_base = (__u16)(61008 + i % 283 * MR_LEGS),
+		};
+		key = session_key(&all[i]);
+		cr_assert(zero(int, ops->session_put(b, i, &all[i])));
+		cr_assert(eq(int, ops->target_del(b, &key), -ENOENT));
+		if (ops->target_put(b, &key, (struct mr_ref){.index = i}) == -ENOSPC) {
+			full++;
+			all[i].id = 0;
+			continue;
+		}
+		cr_assert(eq(int, ops->target_put(b, &key, (struct mr_ref){.index = i}), -EEXIST));
+	}
+	cr_assert(zero(u32, full), "a table half full has no room");
+	for (uint32_t i = 0; i < MAX_SESSIONS; i++) {
+		struct mr_key key = session_key(&all[i]);
+
+		cr_assert(zero(int, ops->target_del(b, &key)));
+		cr_assert(eq(int, ops->target_del(b, &key), -ENOENT));
+	}
 	ops->detach(b);
 }
 
