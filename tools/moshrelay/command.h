@@ -24,8 +24,7 @@
 	X(doctor)      \
 	X(policy)      \
 	X(drain)       \
-	X(detach)      \
-	X(hop)
+	X(detach)
 
 #define MR_OPTIONS_MAX 8
 

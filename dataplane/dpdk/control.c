@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * control.c - the control thread and its queue.
+ */
+#include "control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "mirror.h"
+#include "silence.h"
+#include "tables.h"
+
+#define GATHER_MS  2 /* changes seldom come alone */
+#define READ_TRIES 5
+#define BLOCKS     (65536 / MR_LEGS)
+
+struct mr_control {
+	pthread_t thread;
+	bool running;
+	int wake_fd; /* eventfd: `changes` or `stop` */
+	struct mr_mirror *mirror;
+	struct mr_silence *silence;   /* NULL: the kernel sees nothing it isn't given */
+	uint32_t block_users[BLOCKS]; /* daemon's thread alone */
+
+	pthread_mutex_t mutex; /* what is below */
+	struct mr_silence_change *changes;
+	size_t n_changes, room;
+	bool stop;
+};
+
+static void wait_for_workers(const struct mr_backend *b)
+{
+	rte_rcu_qsbr_synchronize(b->tables.rcu, RTE_QSBR_THRID_INVALID);
+}
+
+/* Reads routes until they hold still; true if there is something new to publish. */
+static int refresh_routes(struct mr_backend *b, bool *ret_changed)
+{
+	struct mr_kernel_tables k = {0};
+	struct mr_routes *new, *old = b->routes;
+	int rc = -EINTR;
+
+	for (int i = 0; i < READ_TRIES && rc == -EINTR; i++) {
+		mr_kernel_tables_clear(&k);
+		rc = mr_mirror_read_routes(b->control->mirror, &k);
+	}
+	if (!rc)
+		rc = mr_routes_build(&k, &new);
+	mr_kernel_tables_clear(&k);
+	if (rc)
+		return rc;
+	if (mr_routes_equal(old, new)) {
+		mr_routes_free(new);
+		return 0;
+	}
+	__atomic_store_n(&b->routes, new, __ATOMIC_RELEASE);
+	wait_for_workers(b);
+	mr_routes_free(old);
+	*ret_changed = true;
+	return 0;
+}
+
+static int refresh_neighbours(struct mr_backend *b, bool *ret_changed)
+{
+	struct mr_kernel_tables k = {0};
+	struct mr_neighbours *new, *old = b->neighbours;
+	int rc = -EINTR;
+
+	for (int i = 0; i < READ_TRIES && rc == -EINTR; i++) {
+		mr_kernel_tables_clear(&k);
+		rc = mr_mirror_read_neighbours(b->control->mirror, &k);
+	}
+	if (!rc)
+		rc = mr_neighbours_build(&k, &new);
+	mr_kernel_tables_clear(&k);
+	if (rc)
+		return rc;
+	if (mr_neighbours_equal(old, new)) {
+		mr_neighbours_free(new);
+		return 0;
+	}
+	__atomic_store_n(&b->neighbours, new, __ATOMIC_RELEASE);
+	wait_for_workers(b);
+	mr_neighbours_free(old);
+	*ret_changed = true;
+	return 0;
+}
+
+/* Next hops that are cached become stale only after the new tables are there to be asked. */
+static int refresh(struct mr_backend *b, unsigned changes)
+{
+	bool changed = false;
+	int rc = 0;
+
+	if (changes & MR_MIRROR_ROUTES)
+		rc = refresh_routes(b, &changed);
+	if (!rc && changes & MR_MIRROR_NEIGHBOURS)
+		rc = refresh_neighbours(b, &changed);
+	if (changed)
+		mr_tables_bump_generation(&b->tables);
+	return rc;
+}
+
+static int queue(struct mr_backend *b, const struct mr_silence_change *change)
+{
+	struct mr_control *c = b->control;
+	uint64_t one = 1;
+	int rc = 0;
+
+	pthread_mutex_lock(&c->mutex);
+	if (c->n_changes == c->room) {
+		size_t room = c->room ? c->room * 2 : 256;
+		void *grown = reallocarray(c->changes, room, sizeof(*change));
+
+		if (grown) {
+			c->changes = grown;
+			c->room = room;
+		} else {
+			rc = -ENOMEM;
+		}
+	}
+	if (!rc)
+		c->changes[c->n_changes++] = *change;
+	pthread_mutex_unlock(&c->mutex);
+	if (!rc && write(c->wake_fd, &one, sizeof(one)) < 0)
+		rc = errno == EAGAIN ? 0 : -errno;
+	return rc;
+}
+
+int mr_control_public_port(struct mr_backend *b, const struct mr_key *key, bool add)
+{
+	struct mr_silence_change change = {
+		.addr = key->addr,
+		.port = mr_be16_to_cpu(key->port),
+		.add = add,
+	};
+
+	return b->control->silence ? queue(b, &change) : 0;
+}
+
+int mr_control_upstream_block(struct mr_backend *b, uint16_t block, bool add)
+{
+	struct mr_silence_change change = {
+		.port = (uint16_t)(block << MR_LEG_SHIFT),
+		.upstream = true,
+		.add = add,
+	};
+	uint32_t *users = &b->control->block_users[block % BLOCKS];
+
+	if (!b->control->silence)
+		return 0;
+	*users = add ? *users + 1 : *users - 1;
+	return *users == (add ? 1 : 0) ? queue(b, &change) : 0;
+}
+
+/* Takes what is queued; false: the thread is to end. */
+static bool apply_changes(struct mr_control *c)
+{
+	struct mr_silence_change *changes;
+	uint64_t value;
+	size_t count;
+	bool stop;
+
+	if (read(c->wake_fd, &value, sizeof(value)) < 0)
+		return true;
+	pthread_mutex_lock(&c->mutex);
+	changes = c->changes;
+	count = c->n_changes;
+	stop = c->stop;
+	c->changes = NULL;
+	c->n_changes = c->room = 0;
+	pthread_mutex_unlock(&c->mutex);
+	if (!stop)
+		mr_silence_apply(c->silence, changes, count);
+	free(changes);
+	return !stop;
+}
+
+static void *run(void *context)
+{
+	struct mr_backend *b = context;
+	struct mr_control *c = b->control;
+	struct pollfd fds[] = {
+		{.fd = c->wake_fd, .events = POLLIN},
+		{.fd = mr_mirror_fd(c->mirror), .events = POLLIN},
+	};
+	unsigned missing = 0; /* what could not be read, and is to be tried again */
+
+	for (;;) {
+		int rc = poll(fds, 2, missing ? 100 : -1);
+
+		if (rc < 0 && errno != EINTR)
+			return NULL;
+		if (fds[0].revents && !apply_changes(c))
+			return NULL;
+		if (!fds[1].revents && !missing)
+			continue;
+		/* what follows at once is read together, unless it is time to end */
+		poll(fds, 1, GATHER_MS);
+		missing |= mr_mirror_drain(c->mirror);
+		if (!refresh(b, missing))
+			missing = 0;
+	}
+}
+
+static int start_thread(struct mr_backend *b)
+{
+	sigset_t all, before;
+	int rc;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = -pthread_create(&b->control->thread, NULL, run, b);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	b->control->running = !rc;
+	return rc;
+}
+
+int mr_control_start(struct mr_backend *b, struct mr_why *ret_why)
+{
+	struct mr_control *c = calloc(1, sizeof(*c));
+	bool silence = false;
+	int rc;
+
+	if (!c)
+		return mr_why_set(ret_why, -ENOMEM, "out of memory");
+	b->control = c;
+	pthread_mutex_init(&c->mutex, NULL);
+	for (unsigned i = 0; i < b->n_ports; i++)
+		silence |= b->ports[i].kernel_sees;
+	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	rc = c->wake_fd < 0 ? mr_why_set(ret_why, -errno, "eventfd: %m") : 0;
+	if (!rc)
+		rc = mr_mirror_open(&c->mirror, ret_why);
+	if (!rc && silence)
+		rc = mr_silence_open(&c->silence, ret_why);
+	if (rc) {
+		mr_control_stop(b);
+		return rc;
+	}
+	rc = refresh(b, MR_MIRROR_ROUTES | MR_MIRROR_NEIGHBOURS);
+	if (!rc)
+		rc = start_thread(b);
+	if (rc) {
+		mr_control_stop(b);
+		return mr_why_set(ret_why, rc, "reading the kernel's routes: %s%s", strerror(-rc),
+			rc == -ENOMEM ? ": raise memory in dpdk { }" : "");
+	}
+	return 0;
+}
+
+void mr_control_stop(struct mr_backend *b)
+{
+	struct mr_control *c = b->control;
+	uint64_t one = 1;
+
+	if (!c)
+		return;
+	if (c->running) {
+		pthread_mutex_lock(&c->mutex);
+		c->stop = true;
+		pthread_mutex_unlock(&c->mutex);
+		while (write(c->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+		pthread_join(c->thread, NULL);
+	}
+	mr_silence_close(c->silence);
+	mr_mirror_close(c->mirror);
+	if (c->wake_fd >= 0)
+		close(c->wake_fd);
+	free(c->changes);
+	pthread_mutex_destroy(&c->mutex);
+	free(c);
+	b->control = NULL;
+	mr_routes_free(b->routes);
+	mr_neighbours_free(b->neighbours);
+	b->routes = NULL;
+	b->neighbours = NULL;
+}

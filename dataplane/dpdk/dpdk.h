@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dpdk.h - what the files of the module share: ports, tables, workers, and the handle over them.
+ *
+ * Threads: the daemon's (every mr_backend_ops call), one control thread (control.h: netlink, nft)
+ * and the workers. Workers read what the others publish under one rte_rcu_qsbr and write only
+ * session records (under their locks), their own counters and the events' ring.
+ */
+#ifndef MR_DPDK_H
+#define MR_DPDK_H
+
+#include <net/if.h>
+#include <pthread.h>
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+#include <rte_spinlock.h>
+
+#include "backend.h"
+#include "options.h"
+
+struct rte_hash;
+struct mr_control;
+struct mr_outgoing;
+struct mr_routes;
+struct mr_neighbours;
+
+#define MR_BURST 64 /* packets at once; RTE_HASH_LOOKUP_BULK_MAX allows no more */
+
+/** A port of DPDK and the kernel's interface that stands for it. */
+struct mr_port {
+	uint16_t id;
+	uint32_t ifindex; /* the TAP's, or that of the interface net_af_packet listens on */
+	char ifname[IF_NAMESIZE];
+	char device[64]; /* as DPDK calls it */
+	char driver[32];
+	struct rte_ether_addr mac;
+	uint16_t mtu;
+	bool has_tap;
+	bool started;
+	/* The kernel also sees what arrives: passing is dropping, and local senders' datagrams may
+	 * come with unfinished checksums. */
+	bool kernel_sees;
+	int tap_fds[MR_DPDK_WORKERS_MAX];  /* one queue of the TAP a worker, -1 */
+	int wake_fds[MR_DPDK_WORKERS_MAX]; /* readable when the queue has frames, -1 */
+	bool interrupts;                   /* wake_fds are rx interrupts, to be armed */
+	unsigned n_sockets; /* of net_af_packet: wake_fds that aren't ours to close */
+};
+
+/** The link table: written by the daemon, replaced whole, read by workers under RCU. */
+struct mr_links {
+	uint32_t count;
+	struct mr_link_entry {
+		uint32_t ifindex;
+		struct mr_link link;
+	} entries[]; /* sorted by ifindex */
+};
+
+struct mr_tables {
+	struct mr_session *sessions; /* 8 octets before a cache line, see session.h */
+	void *records;               /* what they lie in */
+	uint32_t max_sessions;
+	struct rte_hash *public_keys; /* (P, p) to mr_ref */
+	struct rte_hash *target_keys; /* (T, t, block) to mr_ref */
+	struct mr_addr addresses[MR_PUBLIC_MAX];
+	struct mr_links *links;
+	uint32_t generation;  /* of next hops, never 0 */
+	uint16_t upstream_lo; /* first upstream port: a guess which table to ask first */
+	bool keys_deleted;    /* since the last grace period */
+	struct rte_rcu_qsbr *rcu;
+};
+
+struct mr_events {
+	struct rte_ring *ring; /* of struct mr_event */
+	int fd;                /* eventfd, readable while the ring has something */
+};
+
+/** Token bucket of one kind of event on one worker. */
+struct mr_event_limit {
+	uint64_t refilled_ns;
+	uint64_t tokens;
+	uint64_t suppressed;
+};
+
+/** One packet thread. Written by itself alone, but for `stop` and `wake_fd`. */
+struct mr_worker {
+	struct mr_backend *backend;
+	unsigned index; /* its queue on every port, its thread in the RCU variable */
+	unsigned lcore_id;
+	bool launched;
+	int epoll_fd;
+	int wake_fd; /* eventfd: stop now */
+	struct mr_reason_count counts[MR_REASON_CAPACITY];
+	struct mr_event_limit limits[MR_EVENT_KINDS];
+	struct mr_outgoing *out; /* one a port */
+} __rte_cache_aligned;
+
+struct mr_backend {
+	struct mr_dpdk_options options;
+	struct mr_port ports[MR_DPDK_PORTS_MAX];
+	unsigned n_ports;
+	struct rte_mempool *pool;
+	struct mr_tables tables;
+	struct mr_events events;
+	struct mr_worker *workers; /* options.workers of them */
+	struct mr_control *control;
+	/* Published by the control thread, read by workers under RCU. */
+	struct mr_routes *routes;
+	struct mr_neighbours *neighbours;
+	bool huge;
+	bool stop;
+};
+
+#endif

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * relay.c - a burst in stages, each of them over all packets, so that the memory which the next one
+ * needs is on its way: parse, look up, decide, rewrite.
+ */
+#include "relay.h"
+
+#include <rte_ether.h>
+#include <rte_hash.h>
+#include <rte_ip.h>
+#include <rte_mbuf.h>
+#include <rte_prefetch.h>
+#include <string.h>
+
+#include "core/rewrite.h"
+#include "events.h"
+#include "port.h"
+#include "routes.h"
+#include "tables.h"
+
+#define PREFETCH_AHEAD 4
+
+struct found {
+	struct mr_session *session; /* NULL: none */
+	uint32_t index;
+	uint32_t public_slot;
+	uint8_t side; /* enum mr_side */
+};
+
+/* Of one burst: the packets that got past the parser, without gaps. */
+struct burst {
+	struct mr_worker *w;
+	struct mr_tables *t;
+	const struct mr_port *port;
+	uint64_t now;
+	unsigned count;
+	uint8_t frame[MR_BURST]; /* index into the frames */
+	struct mr_packet packets[MR_BURST];
+	struct mr_key client_keys[MR_BURST];
+	struct mr_key target_keys[MR_BURST];
+	struct found found[MR_BURST];
+};
+
+static uint32_t generation(const struct mr_tables *t)
+{
+	return __atomic_load_n(&t->generation, __ATOMIC_ACQUIRE);
+}
+
+/* The core reads the tag in the frame; a port that took it off has to give it back. */
+static void put_tag_back(struct rte_mbuf **frame)
+{
+	if (unlikely((*frame)->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		rte_vlan_insert(frame);
+}
+
+static void parse(struct burst *b, struct rte_mbuf **frames, uint16_t count, struct mr_relayed *ret)
+{
+	for (uint16_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+	for (uint16_t i = 0; i < count; i++) {
+		struct mr_packet *p = &b->packets[b->count];
+		const uint8_t *data;
+		int reason;
+
+		if (i + PREFETCH_AHEAD < count)
+			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
+		put_tag_back(&frames[i]);
+		data = rte_pktmbuf_mtod(frames[i], const uint8_t *);
+		memset(p, 0, sizeof(*p));
+		ret[i].len = frames[i]->pkt_len;
+		reason = (int)mr_parse(data, data + frames[i]->data_len, frames[i]->pkt_len, p);
+		ret[i].reason = (uint8_t)reason;
+		if (reason != (int)MR_PARSED)
+			continue;
+		b->client_keys[b->count] = mr_key_public(&p->dst, p->dport);
+		b->target_keys[b->count] =
+			mr_key_target(&p->src, p->sport, mr_be16_to_cpu(p->dport));
+		b->frame[b->count++] = (uint8_t)i;
+	}
+}
+
+static void set_found(struct burst *b, unsigned i, const void *data, enum mr_side side)
+{
+	struct mr_ref ref = mr_ref_unpack(data);
+
+	b->found[i] = (struct found){
+		.session = &b->t->sessions[ref.index],
+		.index = ref.index,
+		.public_slot = ref.public_slot,
+		.side = (uint8_t)side,
+	};
+}
+
+/* The two key spaces may overlap in ports (on different addresses), so the order is only a guess,
+ * and the same one as in XDP. */
+static void look_up(struct burst *b)
+{
+	const void *clients[MR_BURST], *targets[MR_BURST];
+	void *client_data[MR_BURST], *target_data[MR_BURST];
+	uint64_t client_hits = 0, target_hits = 0;
+
+	for (unsigned i = 0; i < b->count; i++) {
+		clients[i] = &b->client_keys[i];
+		targets[i] = &b->target_keys[i];
+	}
+	rte_hash_lookup_bulk_data(b->t->public_keys, clients, b->count, &client_hits, client_data);
+	rte_hash_lookup_bulk_data(b->t->target_keys, targets, b->count, &target_hits, target_data);
+	for (unsigned i = 0; i < b->count; i++) {
+		bool client = client_hits >> i & 1, target = target_hits >> i & 1;
+
+		if (client && target)
+			client = mr_be16_to_cpu(b->packets[i].dport) < b->t->upstream_lo;
+		if (client)
+			set_found(b, i, client_data[i], MR_SIDE_CLIENT);
+		else if (target)
+			set_found(b, i, target_data[i], MR_SIDE_TARGET);
+		else
+			b->found[i].session = NULL;
+		if (b->found[i].session) {
+			rte_prefetch0(b->found[i].session);
+			rte_prefetch0((const char *)b->found[i].session + RTE_CACHE_LINE_SIZE);
+		}
+	}
+}
+
+/*
+ * Finds the next hop of a route; to_target if it can be used now. With no_neighbour, interface and
+ * VLAN are set and the generation is 0, so that it is looked up again. Tells the daemon of
+ * failures.
+ */
+static int find_next_hop(struct burst *b, struct mr_route *route, uint64_t session_id)
+{
+	const struct mr_backend *backend = b->w->backend;
+	struct mr_flow flow = {
+		.src = route->src,
+		.dst = route->dst,
+		.sport = mr_be16_to_cpu(route->sport),
+		.dport = mr_be16_to_cpu(route->dport),
+	};
+	struct mr_event event = {.time_ns = b->now, .session_id = session_id};
+	uint32_t current = generation(b->t); /* before the tables: they may change meanwhile */
+	const struct mr_link *link;
+	struct mr_hop_found hop;
+	int rc;
+
+	rc = mr_routes_lookup(__atomic_load_n(&backend->routes, __ATOMIC_ACQUIRE), &flow, &hop);
+	if (rc) {
+		event.kind = MR_EVENT_NO_ROUTE;
+		event.addr = route->dst;
+		event.detail = (uint32_t)rc;
+		mr_events_notify(b->w, &event);
+		return MR_REASON_no_route;
+	}
+	event.addr = hop.addr;
+	event.ifindex = hop.ifindex;
+	link = mr_tables_link(b->t, hop.ifindex);
+	if (!link || !(link->flags & MR_LINK_USED) || !mr_port_by_ifindex(backend, link->ifindex)) {
+		event.kind = MR_EVENT_NO_ROUTE;
+		event.detail = ~0U;
+		mr_events_notify(b->w, &event);
+		return MR_REASON_no_device;
+	}
+	route->nh.ifindex = link->ifindex;
+	route->nh.vlan = link->vlan;
+	route->nh.mtu = hop.mtu;
+	memcpy(route->nh.smac, hop.smac, sizeof(route->nh.smac));
+	route->nh.generation = current;
+	if (mr_neighbours_lookup(__atomic_load_n(&backend->neighbours, __ATOMIC_ACQUIRE),
+		    hop.ifindex, &hop.addr, route->nh.dmac))
+		return MR_REASON_to_target;
+	route->nh.generation = 0;
+	event.kind = MR_EVENT_NO_NEIGHBOUR;
+	mr_events_notify(b->w, &event);
+	return MR_REASON_no_neighbour;
+}
+
+/* Makes sure that the record knows by which interface the target is reached now. */
+static void refresh_target(struct burst *b, struct mr_session *s)
+{
+	struct mr_route route = {
+		.src = s->upstream,
+		.dst = s->target,
+		.dport = s->target_port,
+		.side = MR_SIDE_CLIENT,
+	};
+	int reason;
+
+	if (likely(s->to_target.generation == generation(b->t)))
+		return;
+	reason = find_next_hop(b, &route, s->id);
+	if (reason != MR_REASON_to_target && reason != MR_REASON_no_neighbour)
+		return;
+	mr_session_lock(s);
+	mr_remember_next_hop(s, &route);
+	mr_session_unlock(s);
+}
+
+static void learn_ingress(const struct burst *b, struct mr_ingress *ret)
+{
+	const struct mr_link *link = mr_tables_link(b->t, b->port->ifindex);
+
+	*ret = (struct mr_ingress){.ifindex = link ? link->ifindex : b->port->ifindex};
+}
+
+static int decide(
+	struct burst *b, const struct mr_packet *p, const struct found *f, struct mr_route *ret)
+{
+	struct mr_session *s = f->session;
+	struct mr_ingress ingress;
+	int reason;
+
+	if (f->side == MR_SIDE_CLIENT) {
+		mr_session_lock(s);
+		reason = (int)mr_decide_client(s, p, f->public_slot, b->now, ret);
+		mr_session_unlock(s);
+		return reason;
+	}
+	refresh_target(b, s);
+	learn_ingress(b, &ingress);
+	mr_session_lock(s);
+	reason = (int)mr_decide_target(s, p, &ingress, b->now, ret);
+	mr_session_unlock(s);
+	if (reason == MR_REASON_to_client)
+		ret->src = b->t->addresses[ret->public_slot % MR_PUBLIC_MAX];
+	return reason;
+}
+
+static int complete_next_hop(struct burst *b, struct mr_session *s, struct mr_route *route)
+{
+	int reason;
+
+	if (likely(route->nh.generation == generation(b->t)))
+		return MR_REASON_to_target;
+	reason = find_next_hop(b, route, s->id);
+	if (reason != MR_REASON_to_target)
+		return reason;
+	mr_session_lock(s);
+	mr_remember_next_hop(s, route);
+	mr_session_unlock(s);
+	return reason;
+}
+
+static bool payload_sum(const struct rte_mbuf *frame, const struct mr_packet *p, uint64_t *ret)
+{
+	uint16_t sum;
+
+	if (rte_raw_cksum_mbuf(frame, p->header_len, p->payload_len, &sum))
+		return false;
+	*ret = sum;
+	return true;
+}
+
+/*
+ * net_af_packet doesn't say of a local sender's datagram that its checksum is unfinished, that is,
+ * only the sum of the pseudo-header as the kernel leaves it for a NIC. One datagram in 65,536 has
+ * that value by right; it is told from the others by being right.
+ */
+static void finish_checksum(const struct rte_mbuf *frame, struct mr_packet *p)
+{
+	__be16 len = mr_cpu_to_be16((__u16)(MR_UDP_LEN + p->payload_len));
+	uint64_t sum =
+		mr_csum_addr(&p->src) + mr_csum_addr(&p->dst) + len + mr_cpu_to_be16(MR_PROTO_UDP);
+	uint64_t payload;
+
+	if (likely(p->udp_csum != mr_csum_fold(sum)) || !payload_sum(frame, p, &payload))
+		return;
+	sum += payload + p->sport + p->dport + len;
+	if (mr_csum_fold(sum + p->udp_csum) != 0xffff)
+		p->udp_csum = mr_csum_udp_wire((__u16)~mr_csum_fold(sum));
+}
+
+/* Cuts what lies behind the IP packet, over as many segments as it takes. */
+static void cut_padding(struct rte_mbuf *frame, uint32_t len)
+{
+	struct rte_mbuf *m = frame;
+	uint32_t left = len;
+
+	if (likely(frame->pkt_len <= len))
+		return;
+	for (; left > m->data_len; m = m->next)
+		left -= m->data_len;
+	m->data_len = (uint16_t)left;
+	frame->pkt_len = len;
+	for (struct rte_mbuf *rest = m->next; rest;) {
+		struct rte_mbuf *next = rest->next;
+
+		rest->next = NULL;
+		rte_pktmbuf_free_seg(rest);
+		frame->nb_segs--;
+		rest = next;
+	}
+	m->next = NULL;
+}
+
+/* From here on the packet changes: what fails drops it. */
+static int rewrite(struct rte_mbuf *frame, const struct mr_packet *p, const struct mr_route *r)
+{
+	int grow = (int)mr_rewrite_len(r) - p->header_len;
+	uint64_t sum = 0;
+	uint8_t *data;
+
+	if (unlikely(mr_rewrite_needs_sum(p, r)) && !payload_sum(frame, p, &sum))
+		return MR_REASON_no_checksum;
+	cut_padding(frame, p->frame_len);
+	if (grow > 0 && !rte_pktmbuf_prepend(frame, (uint16_t)grow))
+		return MR_REASON_no_headroom;
+	if (grow < 0 && !rte_pktmbuf_adj(frame, (uint16_t)-grow))
+		return MR_REASON_internal;
+	data = rte_pktmbuf_mtod(frame, uint8_t *);
+	if (!mr_rewrite(data, data + frame->data_len, p, r, sum))
+		return MR_REASON_internal;
+	/* nothing of what the port said of the frame as it came in is true any more */
+	frame->ol_flags = 0;
+	return MR_REASON_to_target;
+}
+
+static int report_icmp(struct burst *b, const struct mr_packet *p, const struct found *f)
+{
+	struct mr_session *s = f->session;
+	struct mr_event event = {
+		.time_ns = b->now,
+		.session_id = s->id,
+		.index = f->index,
+		.kind = MR_EVENT_ICMP,
+		.slot = (__u8)(mr_be16_to_cpu(p->dport) & (MR_LEGS - 1)),
+		.addr = p->src,
+		.port = p->sport,
+		.icmp_type = p->icmp_type,
+		.icmp_code = p->icmp_code,
+		.ifindex = b->port->ifindex,
+		.detail = p->icmp_mtu,
+	};
+	__be64 payload = mr_cpu_to_be64(p->nonce);
+	int reason;
+
+	if (f->side != MR_SIDE_TARGET)
+		return MR_REASON_not_for_us;
+	memcpy(event.payload, &payload, sizeof(event.payload));
+	mr_session_lock(s);
+	reason = (int)mr_decide_icmp(s, p);
+	mr_session_unlock(s);
+	if (reason == MR_REASON_icmp_hint)
+		mr_events_notify(b->w, &event);
+	return reason;
+}
+
+static int report_too_big(
+	struct burst *b, const struct mr_packet *p, const struct found *f, const struct mr_route *r)
+{
+	struct mr_event event = {
+		.time_ns = b->now,
+		.session_id = f->session->id,
+		.index = f->index,
+		.kind = MR_EVENT_TOO_BIG,
+		.slot = r->slot,
+		.addr = r->dst,
+		.port = r->dport,
+		.ifindex = r->nh.ifindex,
+		.detail = mr_rewrite_ip_len(p, r),
+	};
+
+	mr_events_notify(b->w, &event);
+	return MR_REASON_too_big;
+}
+
+/* What happened to a leg: route->events, oldest news first. */
+static void report_leg(struct burst *b, const struct mr_packet *p, const struct found *f,
+	const struct mr_route *route)
+{
+	bool from_client = route->side == MR_SIDE_CLIENT;
+	struct mr_event event = {
+		.time_ns = b->now,
+		.session_id = f->session->id,
+		.index = f->index,
+		.slot = route->slot,
+		.addr = from_client ? p->src : route->dst,
+		.port = from_client ? p->sport : route->dport,
+	};
+
+	for (unsigned kind = MR_EVENT_LEG; kind <= MR_EVENT_ROAMED; kind++) {
+		if (!(route->events & (1 << kind)))
+			continue;
+		event.kind = (__u16)kind;
+		mr_events_notify(b->w, &event);
+	}
+}
+
+/* A packet that leads to a session. */
+static int relay(struct burst *b, struct rte_mbuf *frame, struct mr_packet *p,
+	const struct found *f, uint32_t *ret_ifindex)
+{
+	struct mr_route route = {0};
+	int forward, reason;
+
+	if (p->kind == MR_PACKET_ICMP)
+		return report_icmp(b, p, f);
+	forward = decide(b, p, f, &route);
+	if (mr_reason_verdict((enum mr_reason)forward) != MR_VERDICT_SEND)
+		return forward;
+	if (unlikely(route.events))
+		report_leg(b, p, f, &route);
+	reason = complete_next_hop(b, f->session, &route);
+	if (reason != MR_REASON_to_target)
+		return reason;
+	if (mr_rewrite_check(p, &route) != MR_REASON_to_target)
+		return report_too_big(b, p, f, &route);
+	if (b->port->kernel_sees)
+		finish_checksum(frame, p);
+	reason = rewrite(frame, p, &route);
+	*ret_ifindex = route.nh.ifindex;
+	return reason == MR_REASON_to_target ? forward : reason;
+}
+
+void mr_relay_burst(struct mr_worker *w, const struct mr_port *port, struct rte_mbuf **frames,
+	uint16_t count, uint64_t now, struct mr_relayed *ret)
+{
+	struct burst b;
+
+	b.w = w;
+	b.t = &w->backend->tables;
+	b.port = port;
+	b.now = now;
+	b.count = 0;
+	parse(&b, frames, count, ret);
+	if (!b.count)
+		return;
+	look_up(&b);
+	for (unsigned i = 0; i < b.count; i++) {
+		struct mr_relayed *r = &ret[b.frame[i]];
+		struct mr_packet *p = &b.packets[i];
+
+		if (b.found[i].session)
+			r->reason =
+				(uint8_t)relay(&b, frames[b.frame[i]], p, &b.found[i], &r->ifindex);
+		else
+			r->reason = p->kind == MR_PACKET_ICMP ? MR_REASON_not_for_us
+							      : MR_REASON_no_session;
+	}
+}

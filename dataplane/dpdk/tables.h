@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tables.h - session records, the two key tables and the link table.
+ *
+ * Called from the daemon's thread, but for the lookups and the locks, which workers use while they
+ * are online in the RCU variable.
+ */
+#ifndef MR_DPDK_TABLES_H
+#define MR_DPDK_TABLES_H
+
+#include "dpdk.h"
+
+/** Octets of DPDK memory that tables of this size take, all told. */
+size_t mr_tables_memory(uint32_t max_sessions, uint32_t max_public_keys);
+
+int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
+	struct mr_tables *ret_tables, struct mr_why *ret_why);
+void mr_tables_close(struct mr_tables *t);
+
+/** The functions of the same names in struct mr_backend_ops. */
+int mr_tables_session_put(struct mr_tables *t, uint32_t index, const struct mr_session *session);
+int mr_tables_session_get(
+	struct mr_tables *t, uint32_t first, uint32_t count, struct mr_session *ret_sessions);
+int mr_tables_session_close(struct mr_tables *t, uint32_t index);
+int mr_tables_key_put(
+	struct mr_tables *t, struct rte_hash *keys, const struct mr_key *key, struct mr_ref ref);
+int mr_tables_key_del(struct mr_tables *t, struct rte_hash *keys, const struct mr_key *key);
+int mr_tables_link_put(struct mr_tables *t, uint32_t ifindex, const struct mr_link *link);
+int mr_tables_link_del(struct mr_tables *t, uint32_t ifindex);
+
+/** Makes every cached next hop stale. From any thread. */
+void mr_tables_bump_generation(struct mr_tables *t);
+
+/** NULL if there is none. Worker. */
+const struct mr_link *mr_tables_link(const struct mr_tables *t, uint32_t ifindex);
+
+static inline struct mr_ref mr_ref_unpack(const void *data)
+{
+	uint64_t packed = (uintptr_t)data;
+
+	return (struct mr_ref){(uint32_t)packed, (uint32_t)(packed >> 32)};
+}
+
+/* The lock of a record. Held for some tens of instructions, by workers and the daemon. */
+void mr_session_lock_slow(struct bpf_spin_lock *lock);
+
+static inline void mr_session_lock(struct mr_session *s)
+{
+	if (__atomic_exchange_n(&s->lock.val, 1, __ATOMIC_ACQUIRE))
+		mr_session_lock_slow(&s->lock);
+}
+
+static inline void mr_session_unlock(struct mr_session *s)
+{
+	__atomic_store_n(&s->lock.val, 0, __ATOMIC_RELEASE);
+}
+
+#endif

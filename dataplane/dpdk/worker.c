@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.c - one packet thread a queue: bursts in, bursts out, and what is no session's to the
+ * kernel and back.
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_launch.h>
+#include <rte_lcore.h>
+#include <rte_malloc.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "port.h"
+#include "relay.h"
+#include "tap.h"
+
+#define TAP_BURST 32
+/* How long a worker looks for more before it sleeps, and how long it naps where a port can't wake
+ * it. */
+#define SPIN_US 20
+#define NAP_MS  1
+
+/* Frames on their way out by one port. */
+struct mr_outgoing {
+	struct rte_mbuf *frames[MR_BURST];
+	struct mr_relayed what[MR_BURST];
+	uint16_t count;
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ULL + (uint64_t)ts.tv_nsec;
+}
+
+/* The daemon reads while we count: whole words, in no order. */
+static void count(struct mr_worker *w, unsigned reason, uint32_t bytes)
+{
+	struct mr_reason_count *c = &w->counts[reason];
+
+	__atomic_store_n(&c->packets, c->packets + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->bytes, c->bytes + bytes, __ATOMIC_RELAXED);
+}
+
+static void send_out(struct mr_worker *w, const struct mr_port *port, struct mr_outgoing *out)
+{
+	uint16_t sent = rte_eth_tx_burst(port->id, (uint16_t)w->index, out->frames, out->count);
+
+	for (uint16_t i = 0; i < out->count; i++)
+		count(w, i < sent ? out->what[i].reason : (unsigned)MR_REASON_unsent,
+			out->what[i].len);
+	rte_pktmbuf_free_bulk(out->frames + sent, out->count - sent);
+	out->count = 0;
+}
+
+/* To the kernel, which has seen it already where it listens itself. */
+static void pass(
+	const struct mr_worker *w, const struct mr_port *port, struct rte_mbuf **frames, uint16_t n)
+{
+	if (port->has_tap)
+		mr_tap_send(port->tap_fds[w->index], frames, n);
+	else
+		rte_pktmbuf_free_bulk(frames, n);
+}
+
+static void handle(struct mr_worker *w, unsigned port_index, struct rte_mbuf **frames, uint16_t n)
+{
+	struct mr_backend *b = w->backend;
+	const struct mr_port *port = &b->ports[port_index];
+	struct mr_relayed what[MR_BURST];
+	struct rte_mbuf *passed[MR_BURST], *dropped[MR_BURST];
+	struct mr_outgoing *out = w->out;
+	uint16_t n_passed = 0, n_dropped = 0;
+
+	mr_relay_burst(w, port, frames, n, now_ns(), what);
+	for (uint16_t i = 0; i < n; i++) {
+		switch (mr_reason_verdict((enum mr_reason)what[i].reason)) {
+		case MR_VERDICT_SEND: {
+			const struct mr_port *to = mr_port_by_ifindex(b, what[i].ifindex);
+			struct mr_outgoing *o = &out[to - b->ports];
+
+			o->what[o->count] = what[i];
+			o->frames[o->count++] = frames[i];
+			continue; /* counted when it is sent, or not */
+		}
+		case MR_VERDICT_PASS:
+			passed[n_passed++] = frames[i];
+			break;
+		case MR_VERDICT_DROP:
+			dropped[n_dropped++] = frames[i];
+			break;
+		}
+		count(w, what[i].reason, what[i].len);
+	}
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		if (out[i].count)
+			send_out(w, &b->ports[i], &out[i]);
+	}
+	if (n_passed)
+		pass(w, port, passed, n_passed);
+	rte_pktmbuf_free_bulk(dropped, n_dropped);
+}
+
+/* From the kernel out by the port, as it is. */
+static uint16_t send_for_kernel(struct mr_worker *w, const struct mr_port *port)
+{
+	struct rte_mbuf *frames[TAP_BURST];
+	uint32_t frame_max = port->mtu + RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
+	uint16_t n = mr_tap_receive(
+		port->tap_fds[w->index], w->backend->pool, frame_max, frames, TAP_BURST);
+	uint16_t sent;
+
+	if (!n)
+		return 0;
+	sent = rte_eth_tx_burst(port->id, (uint16_t)w->index, frames, n);
+	for (uint16_t i = sent; i < n; i++)
+		count(w, MR_REASON_unsent, frames[i]->pkt_len);
+	rte_pktmbuf_free_bulk(frames + sent, n - sent);
+	return n;
+}
+
+/* Serves every port once; returns how many frames there were. */
+static unsigned poll_ports(struct mr_worker *w)
+{
+	struct mr_backend *b = w->backend;
+	struct rte_mbuf *frames[MR_BURST];
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		uint16_t n = rte_eth_rx_burst(b->ports[i].id, (uint16_t)w->index, frames, MR_BURST);
+
+		if (n)
+			handle(w, i, frames, n);
+		total += n;
+		if (b->ports[i].has_tap)
+			total += send_for_kernel(w, &b->ports[i]);
+	}
+	return total;
+}
+
+static void arm(const struct mr_worker *w, bool on)
+{
+	const struct mr_backend *b = w->backend;
+
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		if (!b->ports[i].interrupts)
+			continue;
+		if (on)
+			rte_eth_dev_rx_intr_enable(b->ports[i].id, (uint16_t)w->index);
+		else
+			rte_eth_dev_rx_intr_disable(b->ports[i].id, (uint16_t)w->index);
+	}
+}
+
+/* Until there is a frame, or it is time to end. What came before the interrupts were armed raises
+ * none, so the ports are looked at once more. */
+static void sleep_until_woken(struct mr_worker *w, int timeout_ms)
+{
+	struct rte_rcu_qsbr *rcu = w->backend->tables.rcu;
+	struct epoll_event events[8];
+
+	arm(w, true);
+	if (!poll_ports(w)) {
+		rte_rcu_qsbr_thread_offline(rcu, w->index);
+		epoll_wait(w->epoll_fd, events, 8, timeout_ms);
+		rte_rcu_qsbr_thread_online(rcu, w->index);
+	}
+	arm(w, false);
+}
+
+static bool can_be_woken(const struct mr_worker *w)
+{
+	const struct mr_backend *b = w->backend;
+
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		if (b->ports[i].wake_fds[w->index] < 0)
+			return false;
+	}
+	return true;
+}
+
+static int run(void *context)
+{
+	struct mr_worker *w = context;
+	struct mr_backend *b = w->backend;
+	uint64_t spin = rte_get_tsc_hz() / 1000000 * SPIN_US, busy = rte_rdtsc();
+	int timeout_ms = can_be_woken(w) ? -1 : NAP_MS;
+
+	rte_rcu_qsbr_thread_register(b->tables.rcu, w->index);
+	rte_rcu_qsbr_thread_online(b->tables.rcu, w->index);
+	while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
+		if (poll_ports(w)) {
+			busy = rte_rdtsc();
+		} else if (!b->options.poll && rte_rdtsc() - busy > spin) {
+			sleep_until_woken(w, timeout_ms);
+			busy = rte_rdtsc();
+		} else {
+			rte_pause();
+		}
+		rte_rcu_qsbr_quiescent(b->tables.rcu, w->index);
+	}
+	rte_rcu_qsbr_thread_offline(b->tables.rcu, w->index);
+	rte_rcu_qsbr_thread_unregister(b->tables.rcu, w->index);
+	return 0;
+}
+
+static int watch(const struct mr_worker *w, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events};
+
+	return fd < 0 || !epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? 0 : -errno;
+}
+
+static int prepare(struct mr_worker *w)
+{
+	const struct mr_backend *b = w->backend;
+	int rc;
+
+	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (w->epoll_fd < 0 || w->wake_fd < 0)
+		return -errno;
+	rc = watch(w, w->wake_fd, EPOLLIN);
+	for (unsigned i = 0; i < b->n_ports && !rc; i++) {
+		const struct mr_port *port = &b->ports[i];
+
+		/* An interrupt is an edge: its descriptor needn't be read then. */
+		rc = watch(w, port->wake_fds[w->index],
+			EPOLLIN | (port->interrupts ? (uint32_t)EPOLLET : 0));
+		if (!rc)
+			rc = watch(w, port->tap_fds[w->index], EPOLLIN);
+	}
+	return rc;
+}
+
+int mr_workers_start(struct mr_backend *b, struct mr_why *ret_why)
+{
+	b->workers = rte_zmalloc(
+		"workers", b->options.workers * sizeof(*b->workers), RTE_CACHE_LINE_SIZE);
+	if (!b->workers)
+		return mr_why_set(ret_why, -ENOMEM, "workers don't fit into DPDK's memory");
+	for (uint32_t i = 0; i < b->options.workers; i++) {
+		struct mr_worker *w = &b->workers[i];
+
+		w->backend = b;
+		w->index = i;
+		w->out = rte_zmalloc("outgoing", b->n_ports * sizeof(*w->out), 0);
+		w->lcore_id = i + 1;
+		w->epoll_fd = w->wake_fd = -1;
+	}
+	for (uint32_t i = 0; i < b->options.workers; i++) {
+		struct mr_worker *w = &b->workers[i];
+		int rc = w->out ? prepare(w) : -ENOMEM;
+
+		if (!rc)
+			rc = rte_eal_remote_launch(run, w, w->lcore_id);
+		if (rc) {
+			mr_workers_stop(b);
+			return mr_why_set(ret_why, rc, "worker %u: %s", i, strerror(-rc));
+		}
+		w->launched = true;
+	}
+	return 0;
+}
+
+void mr_workers_stop(struct mr_backend *b)
+{
+	uint64_t one = 1;
+
+	if (!b->workers)
+		return;
+	__atomic_store_n(&b->stop, true, __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < b->options.workers; i++) {
+		struct mr_worker *w = &b->workers[i];
+
+		while (w->launched && write(w->wake_fd, &one, sizeof(one)) < 0 && errno == EINTR)
+			;
+		if (w->launched)
+			rte_eal_wait_lcore(w->lcore_id);
+		if (w->epoll_fd >= 0)
+			close(w->epoll_fd);
+		if (w->wake_fd >= 0)
+			close(w->wake_fd);
+		rte_free(w->out);
+	}
+	rte_free(b->workers);
+	b->workers = NULL;
+}
