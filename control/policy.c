@@ -230,12 +230,12 @@ int mr_policy_check(const struct mr_policy *policy, const struct mr_identity *wh
 		*ret_rule = rule;
 		return 0;
 	}
-	if (!known)
-		mr_policy_describe_stranger(who, ret_why, size);
-	else if (why_never)
+	if (why_never)
 		snprintf(ret_why, size,
 			"target %s is %s, which nobody may open; give the address of another host",
 			mr_addr_format(target, address, sizeof(address)), why_never);
+	else if (!known)
+		mr_policy_describe_stranger(who, ret_why, size);
 	else
 		describe_denial(policy, who, target, port, address_allowed, ret_why, size);
 	return -EACCES;

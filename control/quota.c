@@ -67,6 +67,14 @@ int mr_quota_take(struct mr_quota *quota, uid_t uid, uint32_t per_minute, uint64
 	return 0;
 }
 
+void mr_quota_return(struct mr_quota *quota, uid_t uid, uint32_t per_minute)
+{
+	for (size_t i = 0; i < quota->n; i++) {
+		if (quota->buckets[i].uid == uid)
+			quota->buckets[i].full_at_ns -= MINUTE_NS / per_minute;
+	}
+}
+
 void mr_quota_clear(struct mr_quota *quota)
 {
 	free(quota->buckets);

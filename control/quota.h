@@ -34,6 +34,9 @@ struct mr_quota {
 int mr_quota_take(struct mr_quota *quota, uid_t uid, uint32_t per_minute, uint64_t now_ns,
 	uint64_t *ret_wait_ns);
 
+/** Puts a token back that wasn't needed after all. */
+void mr_quota_return(struct mr_quota *quota, uid_t uid, uint32_t per_minute);
+
 /** Frees the buckets. */
 void mr_quota_clear(struct mr_quota *quota);
 

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * api_doctor.c - the method doctor: hands the checks what the daemon knows.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "api_internal.h"
+#include "doctor.h"
+
+/* For whom the policy is asked. */
+struct inquiry {
+	struct mr_api *api;
+	struct mr_rpc_request *request;
+};
+
+static int on_policy_question(
+	const struct mr_addr *target, uint16_t port, char *ret_text, size_t size, void *context)
+{
+	struct inquiry *inquiry = context;
+	const struct mr_rule *rule;
+
+	return !mr_api_check_target(inquiry->api, mr_rpc_request_identity(inquiry->request), target,
+		port, &rule, ret_text, size);
+}
+
+/* Public addresses of all pools, in one array. */
+static size_t all_addresses(const struct mr_config *config, struct mr_addr *ret_addresses)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_pools; i++) {
+		for (size_t j = 0; j < config->pools[i].n_addresses && n < MR_PUBLIC_MAX; j++)
+			ret_addresses[n++] = config->pools[i].addresses[j];
+	}
+	return n;
+}
+
+void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *params)
+{
+	const struct mr_config *config = api->config;
+	struct inquiry inquiry = {.api = api, .request = request};
+	struct mr_addr publics[MR_PUBLIC_MAX];
+	char text[MR_WHY_SIZE] = "";
+	struct mr_doctor doctor = {
+		.netlink = api->netlink,
+		.dataplane = api->selection->dataplane,
+		.dataplane_text = text,
+		.interfaces = (const char *const *)config->interfaces.items,
+		.n_interfaces = config->interfaces.n,
+		.publics = publics,
+		.n_publics = all_addresses(config, publics),
+		.port_lo = config->pools[0].ports.lo,
+		.port_hi = config->pools[0].ports.hi,
+		.upstream_lo = config->upstream.lo,
+		.upstream_hi = config->upstream.hi,
+		.policy = on_policy_question,
+		.context = &inquiry,
+	};
+	json_t *result = NULL;
+	int r;
+
+	api->ops->describe(api->backend, text, sizeof(text));
+	r = mr_doctor_run(&doctor, mr_api_text(params, "target"), &result);
+	if (r) {
+		mr_rpc_request_fail(request, r == -EINVAL ? MR_RPC_PARAMS : MR_RPC_FAILED,
+			"doctor: %s",
+			r == -EINVAL ? "target: expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT"
+				     : strerror(-r));
+		return;
+	}
+	mr_json_value(mr_rpc_request_result(request), NULL, result);
+	json_decref(result);
+	mr_rpc_request_finish(request);
+}

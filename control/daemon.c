@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * daemon.c - puts the parts of the daemon together and takes them apart.
+ */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "api.h"
+#include "feed.h"
+#include "host.h"
+#include "keep.h"
+#include "loopback.h"
+#include "neigh.h"
+#include "select.h"
+
+struct mr_daemon {
+	uv_loop_t loop;
+	const struct mr_options *options;
+	struct mr_config config;
+	int lock_fd;
+
+	struct mr_netlink *netlink;
+	struct mr_host_routes routes;
+	struct mr_selection selection;
+	struct mr_loopback *loopback;
+	struct mr_feed *feed;
+	struct mr_neigh *neigh;
+	struct mr_store *store;
+	struct mr_session_pool *pools;
+	char **dialled; /* texts of the pools' addresses */
+	size_t n_dialled;
+	struct mr_sessions *sessions;
+	struct mr_keep *keep;
+	struct mr_watch *watch;
+	struct mr_identities *identities;
+	struct mr_rpc_server *server;
+	struct mr_api api;
+
+	struct mr_subscriber logger;
+	uv_signal_t signals[3];
+	size_t n_signals;
+	struct mr_rpc_request *detaching; /* to be answered when the dataplane is off */
+};
+
+/* Logging what happens. */
+
+static enum mr_log_level level_of(const struct mr_notice *notice)
+{
+	switch (notice->kind) {
+	case MR_NOTICE_TROUBLE:
+		return MR_LOG_WARNING;
+	case MR_NOTICE_OPENED:
+	case MR_NOTICE_CLOSED:
+		return MR_LOG_NOTICE;
+	case MR_NOTICE_PROVEN:
+	case MR_NOTICE_ROAMED:
+		/* mosh-server logs the bastion's address: who was where is found out here. */
+		return MR_LOG_INFO;
+	default:
+		return MR_LOG_DEBUG;
+	}
+}
+
+static void on_notice(const struct mr_notice *notice, void *context)
+{
+	char text[512];
+
+	(void)context;
+	mr_notice_describe(notice, text, sizeof(text));
+	mr_log(level_of(notice), "%s", text);
+}
+
+static void on_feed_error(const char *iface, int error, void *context)
+{
+	(void)context;
+	mr_log_warning("interface %s: the dataplane refuses it: %s", iface, strerror(-error));
+}
+
+static void on_loopback_error(int family, int error, void *context)
+{
+	(void)context;
+	mr_log_error("forwarding on lo (IPv%d) was switched off and can't be switched on again: "
+		     "%s: the relay finds no routes without it",
+		family == AF_INET ? 4 : 6, strerror(-error));
+}
+
+/* Signals. */
+
+static void reload(struct mr_daemon *daemon)
+{
+	struct mr_config fresh;
+	struct mr_why why;
+
+	sd_notify(0, "RELOADING=1");
+	if (mr_config_load(daemon->options, &fresh, &why)) {
+		mr_log_error(
+			"the configuration was not read anew, the old one holds: %s", why.text);
+	} else {
+		mr_policy_clear(&daemon->config.policy);
+		daemon->config.policy = fresh.policy;
+		fresh.policy = (struct mr_policy){0};
+		mr_log_init(fresh.log_level);
+		mr_log_notice(
+			"policy read anew: %zu rules; other settings hold from the next start",
+			daemon->config.policy.n_rules);
+		mr_config_clear(&fresh);
+	}
+	sd_notify(0, "READY=1");
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct mr_daemon *daemon = handle->data;
+
+	if (number == SIGHUP) {
+		reload(daemon);
+		return;
+	}
+	mr_log_notice("stopping on signal %d; sessions stay", number);
+	uv_stop(&daemon->loop);
+}
+
+static int start_signals(struct mr_daemon *daemon)
+{
+	static const int numbers[] = {SIGHUP, SIGTERM, SIGINT};
+	int r = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; !r && i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		uv_signal_t *handle = &daemon->signals[i];
+
+		r = uv_signal_init(&daemon->loop, handle);
+		if (r)
+			break;
+		daemon->n_signals++;
+		handle->data = daemon;
+		r = uv_signal_start(handle, on_signal, numbers[i]);
+	}
+	return r;
+}
+
+static void on_detach(void *context, struct mr_rpc_request *request)
+{
+	struct mr_daemon *daemon = context;
+
+	daemon->detaching = request;
+	uv_stop(&daemon->loop);
+}
+
+/* The dataplane and what it needs of the kernel. */
+
+static size_t largest_pool(const struct mr_config *config)
+{
+	size_t largest = 0;
+
+	for (size_t i = 0; i < config->n_pools; i++)
+		largest = mr_max(largest, config->pools[i].n_addresses);
+	return largest;
+}
+
+static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
+{
+	const struct mr_config *config = &daemon->config;
+	struct mr_selection *selection = &daemon->selection;
+	struct mr_backend_config wanted = {
+		.dataplane = config->dataplane,
+		.interfaces = (const char *const *)daemon->routes.carriers.items,
+		.n_interfaces = daemon->routes.carriers.n,
+		.pin_dir = config->pin_dir,
+		.max_sessions = config->max_sessions,
+		.max_public_keys = config->max_sessions * (uint32_t)largest_pool(config),
+		.upstream_lo = config->upstream.lo,
+		.options = (const char *const *)config->dpdk.items,
+		.n_options = config->dpdk.n,
+	};
+	int r = mr_select_open(&wanted, selection);
+	char text[MR_WHY_SIZE];
+
+	for (size_t i = 0; i < selection->n_refusals; i++)
+		mr_log(r ? MR_LOG_ERROR : MR_LOG_NOTICE, "dataplane %s: %s",
+			mr_dataplane_name(selection->refusals[i].dataplane),
+			selection->refusals[i].why.text);
+	if (r) {
+		snprintf(why->text, sizeof(why->text),
+			"no dataplane runs on %s: moshrelay doctor says more",
+			mr_strv_join(&daemon->routes.carriers, text, 64));
+		return r;
+	}
+	selection->ops->describe(selection->backend, text, sizeof(text));
+	mr_log_info("dataplane %s: %s", mr_dataplane_name(selection->dataplane), text);
+	return 0;
+}
+
+static int start_kernel_side(struct mr_daemon *daemon, struct mr_why *why)
+{
+	struct mr_selection *selection = &daemon->selection;
+	int r = 0;
+
+	why->text[0] = '\0';
+	if (selection->dataplane != MR_DATAPLANE_DPDK)
+		r = mr_loopback_open(
+			daemon->netlink, on_loopback_error, daemon, &daemon->loopback, why);
+	if (!r)
+		r = mr_feed_open(daemon->netlink, selection->ops, selection->backend,
+			(const char *const *)daemon->routes.carriers.items,
+			daemon->routes.carriers.n, on_feed_error, daemon, &daemon->feed);
+	if (!r)
+		r = mr_neigh_open(&daemon->loop, daemon->netlink, true, &daemon->neigh);
+	if (r && !why->text[0])
+		snprintf(why->text, sizeof(why->text),
+			"interfaces and neighbours can't be followed: %s", strerror(-r));
+	return r;
+}
+
+/* Sessions. */
+
+/* What clients dial, where the configuration has no `advertise`: the pool's addresses as text. */
+static int make_dialled(struct mr_daemon *daemon)
+{
+	const struct mr_config *config = &daemon->config;
+	char text[INET6_ADDRSTRLEN];
+
+	daemon->dialled = calloc(MR_PUBLIC_MAX, sizeof(*daemon->dialled));
+	if (!daemon->dialled)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_pools; i++) {
+		for (size_t j = 0; j < config->pools[i].n_addresses; j++) {
+			char *copy = strdup(
+				mr_addr_format(&config->pools[i].addresses[j], text, sizeof(text)));
+
+			if (!copy)
+				return -ENOMEM;
+			daemon->dialled[daemon->n_dialled++] = copy;
+		}
+	}
+	return 0;
+}
+
+static int make_pools(struct mr_daemon *daemon)
+{
+	const struct mr_config *config = &daemon->config;
+	int r = make_dialled(daemon);
+	char **dialled = daemon->dialled;
+
+	daemon->pools = r ? NULL : calloc(config->n_pools, sizeof(*daemon->pools));
+	if (!daemon->pools)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_pools; i++) {
+		const struct mr_config_pool *pool = &config->pools[i];
+		bool advertised = pool->advertise.n;
+
+		daemon->pools[i] = (struct mr_session_pool){
+			.name = pool->name,
+			.addresses = pool->addresses,
+			.n_addresses = pool->n_addresses,
+			.port_lo = pool->ports.lo,
+			.port_hi = pool->ports.hi,
+			.dialled =
+				(const char *const *)(advertised ? pool->advertise.items : dialled),
+			.n_dialled = advertised ? pool->advertise.n : pool->n_addresses,
+		};
+		dialled += pool->n_addresses;
+	}
+	return 0;
+}
+
+static void log_restored(const struct mr_restore_report *report)
+{
+	if (report->adopted || report->installed)
+		mr_log_notice("%u sessions go on, %u were put back, %u of those by another address "
+			      "of this host",
+			report->adopted, report->installed, report->moved);
+	if (report->repaired || report->removed)
+		mr_log_notice("%u sessions were repaired, %u that the store does not know were "
+			      "removed",
+			report->repaired, report->removed);
+	if (report->skipped || report->unheld)
+		mr_log_warning("%u sessions were left out, %u have a port that a local program "
+			       "holds: %s",
+			report->skipped, report->unheld, report->first.text);
+}
+
+static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
+{
+	struct mr_sessions_config config = {
+		.loop = &daemon->loop,
+		.ops = daemon->selection.ops,
+		.backend = daemon->selection.backend,
+		.store = daemon->store,
+		.pools = daemon->pools,
+		.n_pools = daemon->config.n_pools,
+		.upstream_lo = daemon->config.upstream.lo,
+		.upstream_hi = daemon->config.upstream.hi,
+		.max_sessions = daemon->config.max_sessions,
+		.route = mr_host_route,
+		.route_context = &daemon->routes,
+	};
+	struct mr_restore_report report;
+	int r = mr_sessions_new(&config, &daemon->sessions, why);
+
+	if (r)
+		return r;
+	daemon->logger.fn = on_notice;
+	mr_sessions_subscribe(daemon->sessions, &daemon->logger);
+	daemon->watch = mr_watch_new(daemon->sessions);
+	daemon->keep = mr_keep_new(daemon->sessions, daemon->neigh, daemon->config.max_sessions);
+	if (!daemon->watch || !daemon->keep)
+		return -ENOMEM;
+	r = mr_sessions_restore(daemon->sessions, daemon->selection.adopted, &report, why);
+	if (!r)
+		log_restored(&report);
+	return r;
+}
+
+/* The socket. */
+
+static int start_server(struct mr_daemon *daemon, struct mr_why *why)
+{
+	char path[128];
+	struct mr_rpc_config config = {
+		.loop = &daemon->loop,
+		.path = path,
+		.identities = daemon->identities,
+		.dispatch = mr_api_dispatch,
+		.privileged = mr_api_is_privileged,
+		.context = &daemon->api,
+	};
+
+	daemon->api = (struct mr_api){
+		.sessions = daemon->sessions,
+		.store = daemon->store,
+		.ops = daemon->selection.ops,
+		.backend = daemon->selection.backend,
+		.netlink = daemon->netlink,
+		.identities = daemon->identities,
+		.watch = daemon->watch,
+		.config = &daemon->config,
+		.selection = &daemon->selection,
+		.started_at = mr_clock_system.realtime(),
+		.detach = on_detach,
+		.context = daemon,
+	};
+	snprintf(path, sizeof(path), "%s/setup.sock", daemon->config.run_dir);
+	int r = mr_rpc_server_open(&config, &daemon->server, why);
+	daemon->api.server = daemon->server;
+	return r;
+}
+
+/* All of it. */
+
+static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
+{
+	struct mr_config *config = &daemon->config;
+	int r = mr_host_prepare(config, &daemon->lock_fd, why);
+
+	if (!r)
+		r = start_signals(daemon);
+	if (!r)
+		r = mr_netlink_open(&daemon->loop, &daemon->netlink, why);
+	daemon->routes.netlink = daemon->netlink;
+	if (!r)
+		r = mr_host_complete(config, daemon->netlink, why);
+	if (!r)
+		r = mr_host_carriers(config, daemon->netlink, &daemon->routes.carriers, why);
+	if (!r)
+		r = mr_host_raise_limits(config, why);
+	if (!r)
+		r = make_pools(daemon);
+	/* Before the dataplane: a store that is not to be had must not leave one attached. */
+	if (!r)
+		r = mr_store_sqlite_open(config->state_dir, &daemon->loop, &daemon->store, why);
+	if (!r)
+		r = start_dataplane(daemon, why);
+	if (!r)
+		r = start_kernel_side(daemon, why);
+	if (!r)
+		r = start_sessions(daemon, why);
+	daemon->identities = r ? NULL : mr_identities_new(&daemon->loop);
+	if (!r && !daemon->identities)
+		r = -ENOMEM;
+	return r ? r : start_server(daemon, why);
+}
+
+int mr_daemon_start(
+	const struct mr_options *options, struct mr_config *config, struct mr_daemon **ret_daemon)
+{
+	struct mr_daemon *daemon = calloc(1, sizeof(*daemon));
+	struct mr_why why = {""};
+	int r;
+
+	if (!daemon) {
+		mr_config_clear(config);
+		return -ENOMEM;
+	}
+	daemon->options = options;
+	daemon->config = *config;
+	daemon->lock_fd = -1;
+	*config = (struct mr_config){0};
+	r = uv_loop_init(&daemon->loop);
+	if (!r)
+		r = start_parts(daemon, &why);
+	if (r) {
+		mr_log_error("can't start: %s", why.text[0] ? why.text : strerror(-r));
+		mr_daemon_stop(daemon);
+		return r;
+	}
+	mr_log_notice("version %s, dataplane %s, %s/setup.sock", MR_VERSION,
+		mr_dataplane_name(daemon->selection.dataplane), daemon->config.run_dir);
+	sd_notifyf(0, "READY=1\nSTATUS=relaying by %s",
+		mr_dataplane_name(daemon->selection.dataplane));
+	*ret_daemon = daemon;
+	return 0;
+}
+
+void mr_daemon_run(struct mr_daemon *daemon)
+{
+	uv_run(&daemon->loop, UV_RUN_DEFAULT);
+}
+
+static void stop_sessions(struct mr_daemon *daemon)
+{
+	struct mr_why why = {""};
+
+	if (!daemon->sessions)
+		return;
+	if (mr_sessions_flush(daemon->sessions, &why))
+		mr_log_error("the newest counts of sessions are lost: %s", why.text);
+	mr_watch_free(daemon->watch);
+	mr_keep_free(daemon->keep);
+	if (daemon->logger.fn)
+		mr_sessions_unsubscribe(&daemon->logger);
+	mr_sessions_free(daemon->sessions);
+}
+
+static void stop_dataplane(struct mr_daemon *daemon)
+{
+	struct mr_selection *selection = &daemon->selection;
+
+	mr_neigh_close(daemon->neigh, daemon->detaching);
+	mr_feed_close(daemon->feed);
+	mr_loopback_close(daemon->loopback);
+	if (!selection->backend)
+		return;
+	if (daemon->detaching)
+		selection->ops->detach(selection->backend);
+	else
+		selection->ops->close(selection->backend);
+}
+
+/* Who asked for the dataplane to be taken off waits for this answer. */
+static void answer_detach(struct mr_daemon *daemon)
+{
+	struct mr_json *json;
+
+	if (!daemon->detaching)
+		return;
+	json = mr_rpc_request_result(daemon->detaching);
+	mr_json_open(json, NULL, '{');
+	mr_json_close(json, '}');
+	mr_rpc_request_finish(daemon->detaching);
+	/* One turn of the connection writes it. */
+	uv_run(&daemon->loop, UV_RUN_NOWAIT);
+	mr_log_notice("the dataplane is off the interfaces");
+}
+
+static void free_pools(struct mr_daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->n_dialled; i++)
+		free(daemon->dialled[i]);
+	free(daemon->dialled);
+	free(daemon->pools);
+}
+
+void mr_daemon_stop(struct mr_daemon *daemon)
+{
+	sd_notify(0, "STOPPING=1");
+	/* From here on the methods have nothing to work on. */
+	daemon->api.stopping = true;
+	stop_sessions(daemon);
+	stop_dataplane(daemon);
+	answer_detach(daemon);
+	mr_rpc_server_close(daemon->server);
+	mr_identities_free(daemon->identities);
+	if (daemon->store)
+		daemon->store->ops->close(daemon->store);
+	mr_netlink_close(daemon->netlink);
+	for (size_t i = 0; i < daemon->n_signals; i++)
+		uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+	uv_run(&daemon->loop, UV_RUN_DEFAULT);
+	uv_loop_close(&daemon->loop);
+	mr_api_clear(&daemon->api);
+	mr_strv_clear(&daemon->routes.carriers);
+	free_pools(daemon);
+	mr_config_clear(&daemon->config);
+	if (daemon->lock_fd >= 0)
+		close(daemon->lock_fd);
+	free(daemon);
+}

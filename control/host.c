@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * host.c - directories, lock, limits, interfaces and routes of the host that the daemon runs on.
+ */
+#include "host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "routes.h"
+#include "rpc.h"
+
+/* Descriptors beyond those of sessions and connections. */
+#define FILES_SPARE 4096
+
+static int __attribute__((format(printf, 3, 4)))
+fail(struct mr_why *why, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why->text, sizeof(why->text), format, args);
+	va_end(args);
+	return error;
+}
+
+/* mkdir -p; parents are for everybody to pass, the directory itself gets `mode`. */
+static int make_directory(const char *path, mode_t mode, struct mr_why *ret_why)
+{
+	char part[PATH_MAX];
+	size_t len = strlen(path);
+	struct stat st;
+
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] && path[i] != '/')
+			continue;
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, i == len ? mode : 0755) && errno != EEXIST)
+			return fail(ret_why, -errno, "%.100s: can't be made: %s", part,
+				strerror(errno));
+	}
+	if (stat(path, &st) || !S_ISDIR(st.st_mode))
+		return fail(ret_why, -ENOTDIR, "%.100s: not a directory", path);
+	return 0;
+}
+
+int mr_host_prepare(const struct mr_config *config, int *ret_lock_fd, struct mr_why *ret_why)
+{
+	char path[PATH_MAX];
+	int r, fd;
+
+	r = make_directory(config->run_dir, 0755, ret_why);
+	if (!r)
+		r = make_directory(config->state_dir, 0700, ret_why);
+	if (r)
+		return r;
+	snprintf(path, sizeof(path), "%s/lock", config->run_dir);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return fail(ret_why, -errno, "%.100s: can't be opened: %s", path, strerror(errno));
+	if (flock(fd, LOCK_EX | LOCK_NB)) {
+		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+		close(fd);
+		return fail(ret_why, r,
+			"%.100s: another daemon runs there: stop it, or use another --run-dir",
+			config->run_dir);
+	}
+	*ret_lock_fd = fd;
+	return 0;
+}
+
+int mr_host_raise_limits(const struct mr_config *config, struct mr_why *ret_why)
+{
+	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY}, files;
+	rlim_t ports = 0, need;
+
+	for (size_t i = 0; i < config->n_pools; i++)
+		ports += config->pools[i].ports.hi - config->pools[i].ports.lo + 1u;
+	/* One socket a public port, the same for all pools. */
+	ports = mr_min(ports, (rlim_t)65535);
+	need = mr_min(ports, (rlim_t)config->max_sessions) + MR_RPC_CLIENTS_MAX + FILES_SPARE;
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return -errno;
+	if (files.rlim_cur < need) {
+		files.rlim_cur = need;
+		files.rlim_max = mr_max(files.rlim_max, need);
+		if (setrlimit(RLIMIT_NOFILE, &files))
+			return fail(ret_why, -errno,
+				"%llu open files are needed, and not allowed: %s: raise the limit "
+				"(LimitNOFILE=), or use fewer ports",
+				(unsigned long long)need, strerror(errno));
+	}
+	/* Kernels before 5.11 count maps as locked memory; later ones don't mind. */
+	setrlimit(RLIMIT_MEMLOCK, &memory);
+	return 0;
+}
+
+static int add_default_interface(
+	struct mr_config *config, const struct mr_netlink *netlink, struct mr_why *ret_why)
+{
+	const struct mr_iface *iface;
+	uint32_t ifindex;
+	int r = mr_route_default_iface((struct mr_netlink *)netlink, &ifindex);
+
+	iface = r ? NULL : mr_netlink_iface(netlink, ifindex);
+	if (!iface)
+		return fail(ret_why, r ? r : -ENODEV,
+			"no interface: there is no default route: name one with -i, or in "
+			"\"interfaces\"");
+	return mr_strv_add(&config->interfaces, iface->name);
+}
+
+static int add_own_addresses(
+	struct mr_config *config, const struct mr_netlink *netlink, struct mr_why *ret_why)
+{
+	struct mr_config_pool *pool = &config->pools[0];
+	char names[128];
+	int r = 0;
+
+	for (size_t i = 0; !r && i < config->interfaces.n; i++) {
+		const struct mr_iface *iface =
+			mr_netlink_iface_by_name(netlink, config->interfaces.items[i]);
+		struct mr_addr addresses[MR_PUBLIC_MAX];
+		size_t n = mr_netlink_public_addresses(
+			netlink, iface->ifindex, addresses, MR_PUBLIC_MAX);
+
+		for (size_t j = 0; !r && j < n; j++)
+			r = mr_config_add_address(pool, &addresses[j]);
+	}
+	if (!r && !pool->n_addresses)
+		return fail(ret_why, -EADDRNOTAVAIL,
+			"%s: no address that clients could dial: add one, or name it with --public",
+			mr_strv_join(&config->interfaces, names, sizeof(names)));
+	return r;
+}
+
+int mr_host_complete(
+	struct mr_config *config, const struct mr_netlink *netlink, struct mr_why *ret_why)
+{
+	int r = 0;
+
+	ret_why->text[0] = '\0';
+	if (!config->interfaces.n)
+		r = add_default_interface(config, netlink, ret_why);
+	for (size_t i = 0; !r && i < config->interfaces.n; i++) {
+		if (!mr_netlink_iface_by_name(netlink, config->interfaces.items[i]))
+			r = fail(ret_why, -ENODEV, "%.32s: there is no such interface",
+				config->interfaces.items[i]);
+	}
+	if (!r && !config->pools[0].n_addresses)
+		r = add_own_addresses(config, netlink, ret_why);
+	if (!r)
+		r = mr_config_check(config, ret_why);
+	if (r && !ret_why->text[0])
+		return fail(ret_why, r, "interfaces and addresses: %s", strerror(-r));
+	return r;
+}
+
+int mr_host_carriers(const struct mr_config *config, const struct mr_netlink *netlink,
+	struct mr_strv *ret_names, struct mr_why *ret_why)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < config->interfaces.n; i++) {
+		const char *name = config->interfaces.items[i];
+		const struct mr_iface *iface = mr_netlink_iface_by_name(netlink, name), *carrier;
+		uint16_t vlan;
+
+		carrier = iface ? mr_netlink_carrier(netlink, iface->ifindex, &vlan) : NULL;
+		if (!carrier)
+			r = fail(ret_why, -ENODEV,
+				"%.32s: the interface that carries its frames is not here: use "
+				"another one",
+				name);
+		else if (!mr_strv_contains(ret_names, carrier->name))
+			r = mr_strv_add(ret_names, carrier->name);
+	}
+	return r;
+}
+
+/* Does the dataplane see and send the frames of this interface? The carrier's index, 0: no. */
+static uint32_t carrier_in_use(const struct mr_host_routes *routes, uint32_t ifindex)
+{
+	uint16_t vlan;
+	const struct mr_iface *carrier = mr_netlink_carrier(routes->netlink, ifindex, &vlan);
+
+	if (!carrier || !mr_strv_contains(&routes->carriers, carrier->name))
+		return 0;
+	return carrier->ifindex;
+}
+
+/* The way to the target; by `prefer`, if that is an address of ours and there is one. */
+static int find_route(const struct mr_host_routes *routes, const struct mr_addr *target,
+	const struct mr_addr *prefer, struct mr_route *ret_route)
+{
+	if (prefer && mr_netlink_is_own(routes->netlink, prefer)) {
+		struct mr_route_query query = {.dst = *target, .src = *prefer};
+
+		if (!mr_route_get(routes->netlink, &query, ret_route) &&
+			ret_route->type == MR_ROUTE_UNICAST) {
+			ret_route->source = *prefer;
+			return 0;
+		}
+	}
+	*ret_route = (struct mr_route){0};
+	return mr_route_to_target(routes->netlink, target, ret_route);
+}
+
+int mr_host_route(void *context, const struct mr_addr *target, const struct mr_addr *prefer,
+	struct mr_addr *ret_upstream, uint32_t *ret_ingress_alt, struct mr_why *ret_why)
+{
+	const struct mr_host_routes *routes = context;
+	const struct mr_iface *iface;
+	char text[INET6_ADDRSTRLEN];
+	struct mr_route route;
+	int r = find_route(routes, target, prefer, &route);
+
+	mr_addr_format(target, text, sizeof(text));
+	if (r && route.type != MR_ROUTE_UNICAST)
+		return fail(ret_why, r, "target %s can't be reached: its route is of type %s", text,
+			mr_route_type_name(route.type));
+	if (r)
+		return fail(ret_why, r, "target %s can't be reached: %s: see ip route get %s", text,
+			r == -ENETUNREACH ? "no route" : strerror(-r), text);
+	if (!carrier_in_use(routes, route.oif)) {
+		iface = mr_netlink_iface(routes->netlink, route.oif);
+		return fail(ret_why, -ENETUNREACH,
+			"target %s is reached by %s, which the relay does not use: add it to "
+			"\"interfaces\"",
+			text, iface ? iface->name : "an unknown interface");
+	}
+	*ret_upstream = route.source;
+	*ret_ingress_alt = route.oif_alt ? carrier_in_use(routes, route.oif_alt) : 0;
+	return 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * watch.h - sends what happens to sessions to the connections that asked for it.
+ */
+#ifndef MR_CONTROL_WATCH_H
+#define MR_CONTROL_WATCH_H
+
+#include "rpc.h"
+#include "sessions.h"
+
+struct mr_watch;
+
+/** NULL: no memory. Outlives the connections; `sessions` outlives it. */
+struct mr_watch *mr_watch_new(struct mr_sessions *sessions);
+void mr_watch_free(struct mr_watch *watch);
+
+/**
+ * The request's connection is told, from its answer on, what happens to the asker's sessions, or to
+ * all (`all`), or to one (`id` not 0). One subscription a connection: -EBUSY. -ENOMEM.
+ */
+int mr_watch_add(struct mr_watch *watch, struct mr_rpc_request *request, uint64_t id, bool all);
+
+#endif
