@@ -259,14 +259,18 @@ static enum mr_exit refuse(int result, const char *word)
 	return mr_cli_usage("option %s: there is no such option, or it takes no argument", word);
 }
 
-/** Reads options up to the next word that is none; `*ret_stop`: there is nothing more to do. */
-static enum mr_exit take_options(int argc, char **argv, struct mr_args *args, bool *ret_stop)
+/**
+ * Reads at most `most` options, up to the next word that is none; `*ret_stop`: there is nothing
+ * more to do.
+ */
+static enum mr_exit take_options(
+	int argc, char **argv, int most, struct mr_args *args, bool *ret_stop)
 {
 	enum mr_exit status = MR_EXIT_DONE;
 	int option;
 
 	opterr = 0;
-	while (!status && !args->wrapper &&
+	while (!status && !args->wrapper && most-- > 0 &&
 		(option = getopt_long(argc, argv, "+:anovp:46", options, NULL)) != -1) {
 		switch (option) {
 		case OPT_HELP:
@@ -309,7 +313,7 @@ static enum mr_exit take_words(int argc, char **argv, struct mr_args *args, bool
 		*places[i] = argv[optind++];
 		if (ended)
 			continue;
-		status = take_options(argc, argv, args, ret_stop);
+		status = take_options(argc, argv, argc, args, ret_stop);
 		if (status || *ret_stop)
 			return status;
 	}
@@ -327,7 +331,7 @@ static enum mr_exit take_own_option(
 
 	optind = 1;
 	args->wrapper = false;
-	status = take_options(argv[1] ? 3 : 2, pair, args, ret_stop);
+	status = take_options(argv[1] ? 3 : 2, pair, 1, args, ret_stop);
 	if (!status && args->wrapper)
 		status = mr_cli_usage("--ssh stands there twice");
 	args->wrapper = true;
@@ -446,7 +450,7 @@ enum mr_exit mr_args_parse(int argc, char **argv, struct mr_args *ret_args, bool
 	*args = defaults();
 	*ret_stop = false;
 	mr_words_add(&args->ssh, "ssh");
-	status = take_options(argc, argv, args, ret_stop);
+	status = take_options(argc, argv, argc, args, ret_stop);
 	if (status || *ret_stop)
 		return status;
 	if (args->wrapper)
