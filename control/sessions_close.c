@@ -65,14 +65,19 @@ static void try_again(struct session *session)
 	TAILQ_INSERT_TAIL(&sessions->retries, session, retry);
 	session->retrying = true;
 	sessions->retry_timer->data = sessions;
-	if (!uv_is_active((uv_handle_t *)sessions->retry_timer))
-		uv_timer_start(sessions->retry_timer, on_retry, RETRY_MS, 0);
+	if (uv_is_active((uv_handle_t *)sessions->retry_timer))
+		return;
+	sessions->retry_ms = sessions->retry_ms ? 2 * sessions->retry_ms : RETRY_FIRST_MS;
+	if (sessions->retry_ms > RETRY_MAX_MS)
+		sessions->retry_ms = RETRY_MAX_MS;
+	uv_timer_start(sessions->retry_timer, on_retry, sessions->retry_ms, 0);
 }
 
 static void finish(struct session *session)
 {
 	struct mr_sessions *sessions = session->sessions;
 
+	sessions->retry_ms = 0;
 	if (session->life == LIFE_CLOSING) {
 		sessions->n_closing--;
 		sessions->closed++;
@@ -111,8 +116,8 @@ static void take_out(struct session *session, bool answer)
 
 	if (r < 0) {
 		snprintf(why.text, sizeof(why.text),
-			"taking the session out of the dataplane: %s; it is tried again every %d s",
-			strerror(-r), RETRY_MS / 1000);
+			"taking the session out of the dataplane: %s; it is tried again",
+			strerror(-r));
 		mr_sessions_trouble(session->sessions, session, "%s", why.text);
 	} else {
 		r = store->ops->del(store, session->info.id, on_row_deleted, session);

@@ -16,8 +16,9 @@
 /** Records read from the dataplane in one call. */
 #define SCAN_RECORDS 64
 
-/** How often a store that refused to delete a row is asked again. */
-#define RETRY_MS 5000
+/** When what store or dataplane refused is tried again: doubled each time, up to the second. */
+#define RETRY_FIRST_MS 100
+#define RETRY_MAX_MS   6400
 
 /**
  * The life of a session. Only OPEN and CLOSING ones exist for those outside.
@@ -118,6 +119,7 @@ struct mr_sessions {
 	bool freeing;
 
 	TAILQ_HEAD(, session) retries;
+	unsigned retry_ms;       /* how long to wait for the next try, 0: none failed lately */
 	uv_timer_t *retry_timer; /* outlives the manager by one turn of the loop */
 	struct mr_subscriber *subscribers;
 };

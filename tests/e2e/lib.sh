@@ -46,10 +46,11 @@ fail() {
 	exit 1
 }
 
-# wait_until SECONDS COMMAND...: until COMMAND succeeds; false when SECONDS have passed.
+# wait_until SECONDS COMMAND...: until COMMAND succeeds; false when SECONDS have passed (PATIENCE
+# times as many on an emulated machine).
 # The one place that looks again and again; whoever can be told of an event should not use it.
 wait_until() {
-	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000))
+	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000 * ${PATIENCE:-1}))
 	shift
 	until "$@"; do
 		[ "${EPOCHREALTIME/./}" -lt $deadline ] || return 1

@@ -24,7 +24,8 @@
 	X(doctor)      \
 	X(policy)      \
 	X(drain)       \
-	X(detach)
+	X(detach)      \
+	X(hop)
 
 #define MR_OPTIONS_MAX 8
 

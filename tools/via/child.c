@@ -124,6 +124,8 @@ static void execute(
 	}
 	if (flags & MR_CHILD_CAPTURE)
 		redirect_or_die(out[1], STDOUT_FILENO);
+	if (flags & MR_CHILD_MERGE)
+		redirect_or_die(out[1], STDERR_FILENO);
 	signal(SIGPIPE, SIG_DFL); /* handlers go by themselves, what is ignored doesn't */
 	if (environment)
 		environ = (char **)environment;

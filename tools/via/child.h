@@ -15,6 +15,7 @@
 enum {
 	MR_CHILD_NO_INPUT = 1,  /* standard input is /dev/null */
 	MR_CHILD_CAPTURE = 2,   /* standard output is a pipe to us */
+	MR_CHILD_MERGE = 8,     /* ... and standard error is the same */
 	MR_CHILD_NO_OUTPUT = 4, /* standard output and standard error are /dev/null */
 };
 

@@ -55,7 +55,8 @@ enum mr_exit mr_target_start(const struct mr_target *target, struct mr_output *o
 
 	mr_words_add_list(&ssh, target->ssh->at);
 	mr_words_add_all(&ssh, target->host, "--", script, NULL);
-	r = mr_child_start(ssh.at, NULL, MR_CHILD_NO_INPUT | MR_CHILD_CAPTURE, &child);
+	r = mr_child_start(
+		ssh.at, NULL, MR_CHILD_NO_INPUT | MR_CHILD_CAPTURE | MR_CHILD_MERGE, &child);
 	if (r == 0)
 		r = mr_child_wait(&child, &reader, NULL, -1, &status);
 	mr_output_finish(output);
