@@ -40,7 +40,7 @@ struct mr_packet {
 	__u8 ttl;
 	__be32 flow;   /* IPv6: flow label */
 	__be16 ip_id;  /* IPv4 */
-	__be16 frag;   /* IPv4: DF or nothing */
+	__be16 frag;   /* IPv4: DF and the reserved bit, as they came */
 	__u16 ip_csum; /* IPv4, as it lies */
 	__u8 icmp_type;
 	__u8 icmp_code;
@@ -207,7 +207,7 @@ mr_inline enum mr_reason mr_parse_ipv4(
 	ret->tos = ip->tos;
 	ret->ttl = ip->ttl;
 	ret->ip_id = ip->id;
-	ret->frag = ip->frag & mr_cpu_to_be16(MR_IPV4_DF);
+	ret->frag = ip->frag;
 	ret->ip_csum = ip->csum;
 	if (ip->proto == MR_PROTO_ICMP)
 		return mr_parse_icmp4(l3 + MR_IPV4_LEN, end, ip_len - MR_IPV4_LEN, ret);
