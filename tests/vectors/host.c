@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * host.c - see host.h.
+ */
+#include "host.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rewrite.h"
+
+struct run {
+	const struct mr_vec_file *file;
+	const struct mr_vec *row;
+	struct mr_session *session;
+	struct mr_packet packet;
+	struct mr_route route;
+	struct mr_vec_result *result;
+};
+
+static bool key_equal(const struct mr_key *a, const struct mr_key *b)
+{
+	return mr_addr_equal(&a->addr, &b->addr) && a->port == b->port && a->block == b->block;
+}
+
+/** Which side of the session the packet comes from; -1: neither. */
+static int find_side(const struct run *run, uint32_t *ret_public_slot)
+{
+	const struct mr_packet *p = &run->packet;
+	struct mr_key client = mr_key_public(&p->dst, p->dport), key;
+	struct mr_key target = mr_key_target(&p->src, p->sport, mr_be16_to_cpu(p->dport));
+
+	key = mr_vec_target_key(run->row);
+	if (key_equal(&target, &key))
+		return MR_SIDE_TARGET;
+	for (size_t slot = 0; slot < run->file->n_addresses; slot++) {
+		key = mr_vec_public_key(run->file, run->row, slot);
+		if (!key_equal(&client, &key))
+			continue;
+		*ret_public_slot = (uint32_t)slot;
+		return MR_SIDE_CLIENT;
+	}
+	return -1;
+}
+
+static struct mr_ingress ingress(const struct run *run)
+{
+	struct mr_ingress in = {.ifindex = run->row->ingress};
+
+	for (size_t i = 0; i < run->file->n_links; i++) {
+		const struct mr_link *link = &run->file->links[i].link;
+
+		if (run->file->links[i].ifindex != run->row->ingress)
+			continue;
+		in.ifindex = link->ifindex;
+		in.vlan_stripped = link->flags & MR_LINK_VLAN_STRIPPED;
+	}
+	return in;
+}
+
+static enum mr_reason decide(struct run *run)
+{
+	struct mr_packet *p = &run->packet;
+	uint64_t now = run->row->clock_ns;
+	struct mr_ingress in = ingress(run);
+	uint32_t public_slot = 0;
+	enum mr_reason reason;
+	int side = find_side(run, &public_slot);
+
+	if (p->kind == MR_PACKET_ICMP)
+		return side == MR_SIDE_TARGET ? mr_decide_icmp(run->session, p)
+					      : MR_REASON_not_for_us;
+	if (side < 0)
+		return MR_REASON_no_session;
+	if (side == MR_SIDE_CLIENT)
+		return mr_decide_client(run->session, p, public_slot, now, &run->route);
+	reason = mr_decide_target(run->session, p, &in, now, &run->route);
+	if (reason == MR_REASON_to_client)
+		run->route.src = run->file->addresses[run->route.public_slot];
+	return reason;
+}
+
+/** Sum over the payload, in the byte order of memory. */
+static uint64_t payload_sum(const uint8_t *data, size_t len)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < len; i += 2) {
+		uint8_t pair[2] = {data[i], i + 1 < len ? data[i + 1] : 0};
+		uint16_t word;
+
+		memcpy(&word, pair, sizeof(word));
+		sum += word;
+	}
+	return sum;
+}
+
+static enum mr_reason send_on(struct run *run)
+{
+	const struct mr_packet *p = &run->packet;
+	struct mr_route *r = &run->route;
+	const uint8_t *payload = run->row->in + p->header_len;
+	uint32_t header_len;
+
+	if (r->nh.generation != run->file->generation) {
+		r->nh = run->file->lookup;
+		mr_remember_next_hop(run->session, r);
+	}
+	if (mr_rewrite_check(p, r) != MR_REASON_to_target)
+		return mr_rewrite_check(p, r);
+	header_len = mr_rewrite_len(r);
+	run->result->len = header_len + p->payload_len;
+	run->result->egress = r->nh.ifindex;
+	memcpy(run->result->frame + header_len, payload, p->payload_len);
+	if (!mr_rewrite(run->result->frame, run->result->frame + run->result->len, p, r,
+		    mr_rewrite_needs_sum(p, r) ? payload_sum(payload, p->payload_len) : 0))
+		return MR_REASON_internal;
+	return MR_REASON_to_target;
+}
+
+void mr_host_run(const struct mr_vec_file *file, const struct mr_vec *row,
+	struct mr_session *session, struct mr_vec_result *ret_result)
+{
+	struct run run = {.file = file, .row = row, .session = session, .result = ret_result};
+	/* a copy of just the frame's size: reading beyond its end is then the sanitizer's */
+	uint8_t *frame = malloc(row->in_len ? row->in_len : 1);
+	enum mr_reason reason;
+
+	*ret_result = (struct mr_vec_result){.reason = MR_REASON_internal, .len = row->in_len};
+	if (!frame)
+		return;
+	memcpy(frame, row->in, row->in_len);
+	memcpy(ret_result->frame, row->in, row->in_len);
+	reason = mr_parse(frame, frame + row->in_len, (uint32_t)row->in_len, &run.packet);
+	if (reason == MR_PARSED)
+		reason = decide(&run);
+	if (mr_reason_verdict(reason) == MR_VERDICT_SEND) {
+		enum mr_reason sent = send_on(&run);
+
+		if (sent != MR_REASON_to_target)
+			reason = sent;
+	}
+	ret_result->reason = reason;
+	free(frame);
+}
