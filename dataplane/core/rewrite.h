@@ -81,9 +81,9 @@ mr_inline void mr_rewrite_udp(
 }
 
 /**
- * IPv4 to IPv4 keeps identification and flags, and updates the checksum. From IPv6 the rules are those
- * of RFC 7915, 5.1: DF above 1260 octets, else an identification that fragments can be told apart
- * by, for which the datagram's own sequence number serves.
+ * IPv4 to IPv4 keeps identification and flags, and updates the checksum. From IPv6 the rules are
+ * those of RFC 7915, 5.1: DF above 1260 octets, else an identification that fragments can be told
+ * apart by, for which the datagram's own sequence number serves.
  */
 mr_inline void mr_rewrite_ipv4(
 	struct mr_ipv4 *ip, const struct mr_packet *p, const struct mr_route *r)
