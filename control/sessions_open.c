@@ -157,7 +157,6 @@ static int make(struct mr_sessions *sessions, const struct mr_session_open *open
 	session->info.idle_s = open->idle_s ? open->idle_s : MR_SESSION_IDLE_DEFAULT;
 	session->info.opened_at = sessions->config.clock->realtime();
 	session->opened_ns = mr_sessions_monotonic(sessions);
-	session->saved_ns = session->opened_ns;
 	session->idle_from_ns = session->opened_ns;
 	if (open->hint) {
 		session->has_hint = true;

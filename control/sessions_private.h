@@ -11,6 +11,7 @@
 #include "blocks.h"
 #include "indices.h"
 #include "ports.h"
+#include "runt.h"
 #include "sessions.h"
 
 /** Records read from the dataplane in one call. */
@@ -41,14 +42,6 @@ struct waiter {
 	void *context;
 };
 
-/** What the target-gone probe remembers of a session; runt.h's. */
-struct runt_state {
-	uint64_t cookie;      /* of the newest probe, 0: none */
-	int64_t sent_ns;      /* when it was sent, 0: never */
-	int64_t first_hit_ns; /* first answer of a row of them */
-	uint8_t hits;         /* answers in a row, without a word from the target in between */
-};
-
 struct session {
 	struct mr_session_info info; /* `info.id` is what the tree by id is sorted by */
 	struct mr_sessions *sessions;
@@ -72,9 +65,8 @@ struct session {
 	/* the reaper's */
 	bool silent;              /* has been told */
 	uint64_t saved_datagrams; /* as of the newest checkpoint, both ways together */
-	int64_t saved_ns;
-	int64_t unreachable_ns; /* when watchers were told last */
-	struct runt_state runt;
+	int64_t unreachable_ns;   /* when watchers were told last */
+	struct mr_runt_state runt;
 
 	int error; /* LIFE_UNDOING, or what uninstalling met */
 	struct mr_why *why;
@@ -116,6 +108,7 @@ struct mr_sessions {
 	uint64_t opened, closed, store_errors;
 	struct mr_why store_why;
 	bool draining;
+	bool totals_unsaved; /* a checkpoint failed: the next one leaves nothing out */
 	bool freeing;
 
 	TAILQ_HEAD(, session) retries;

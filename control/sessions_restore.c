@@ -129,7 +129,7 @@ static void set_times(struct session *session, const struct mr_store_totals *tot
 
 	session->base_client_ns = monotonic_of(sessions, totals->last_client_at);
 	session->base_target_ns = monotonic_of(sessions, totals->last_target_at);
-	session->saved_ns = now;
+	session->silent = true; /* until it is heard of: that is no news */
 	session->saved_datagrams = totals->to_target.datagrams + totals->to_client.datagrams;
 	session->opened_ns = now;
 	/* Nobody could be heard while the machine was down: that is not held against a session. */

@@ -29,17 +29,6 @@
  * one. */
 #define MR_PLAUSIBLE_SLOTS 8
 
-/** A leg as it is now: for the current one, with what lies in the session's hot lines. */
-mr_inline void mr_session_leg(const struct mr_session *s, __u32 slot, struct mr_leg *ret)
-{
-	*ret = s->legs[slot & (MR_LEGS - 1)];
-	if (slot == s->current) {
-		ret->client_ns = s->client_ns;
-		ret->target_ns = s->target_ns;
-		ret->next_seq = s->client_seq;
-	}
-}
-
 /**
  * The slot number, made unknown to the kernel's verifier by a trip through the record. It would
  * follow each of the sixteen values, and how each came about, through everything that uses them,

@@ -193,4 +193,15 @@ mr_inline struct mr_key mr_key_target(const struct mr_addr *addr, __be16 port, _
 	return (struct mr_key){*addr, port, (__u16)(upstream_port >> MR_LEG_SHIFT)};
 }
 
+/** A leg as it is now: for the current one, with what lies in the session's hot lines. */
+mr_inline void mr_session_leg(const struct mr_session *s, __u32 slot, struct mr_leg *ret)
+{
+	*ret = s->legs[slot & (MR_LEGS - 1)];
+	if (slot == s->current) {
+		ret->client_ns = s->client_ns;
+		ret->target_ns = s->target_ns;
+		ret->next_seq = s->client_seq;
+	}
+}
+
 #endif
