@@ -58,7 +58,6 @@ host_add() {
 # tests/qemu/vm), the bastion's are of those; all others are veth pairs.
 cables_used=0
 wire() {
-	local end
 	if [[ ${CABLES:-0} -gt $cables_used && " $1 $3 " = *" bastion "* ]]; then
 		ip link set "$(device_of "52:54:00:00:0$cables_used:01")" netns "$1" name "$2"
 		ip link set "$(device_of "52:54:00:00:0$cables_used:02")" netns "$3" name "$4"
@@ -66,12 +65,11 @@ wire() {
 	else
 		ip -n "$1" link add "$2" type veth peer name "$4" netns "$3"
 	fi
-	for end in "$1 $2" "$3 $4"; do
-		# shellcheck disable=SC2086 # two words
-		set -- $end
-		on "$1" ethtool -K "$2" tx off gro on txvlan off rxvlan off >/dev/null 2>&1
-		ip -n "$1" link set "$2" up
-	done
+	on "$1" ethtool -K "$2" tx off gro on txvlan off rxvlan off >/dev/null 2>&1
+	on "$3" ethtool -K "$4" tx off gro on txvlan off rxvlan off >/dev/null 2>&1
+	# Only now: a veth learns when it comes up whether its peer can take redirected frames.
+	ip -n "$1" link set "$2" up
+	ip -n "$3" link set "$4" up
 }
 
 device_of() {
