@@ -63,7 +63,9 @@ def answer(method, params):
         return {"sessions": 2, "reasons": {"to_target": 12345, "runt": 0, "no_slot": 7}}, None
     if method == "status":
         return {"dataplane": "xdp-native", "interfaces": ["eth0", "eth1"], "sessions": 2,
-                "max_sessions": 65536, "draining": False, "version": "1.2.3"}, None
+                "max_sessions": 65536, "draining": False, "version": "1.2.3", "refused": [],
+                "pools": [{"name": "", "addresses": ["203.0.113.7", "203.0.113.8"],
+                           "ports": "1-2"}, {"name": "b", "addresses": None}]}, None
     if method == "policy":
         if params["user"] == "mallory":
             return {"allowed": False, "rule": None, "why": "no rule names mallory"}, None

@@ -98,7 +98,7 @@ expect 'too few arguments' 2 '' 'argument is missing: it wants HOST:PORT' open
 expect 'too many arguments' 2 '' 'one argument too many: b' show a b
 expect 'version' 0 '^moshrelay [0-9]+\.[0-9]+\.[0-9]+$' '' --version
 expect 'help' 0 '^Usage: moshrelay' '' --help
-for command in open close list show watch stats status doctor policy drain detach; do
+for command in open close list show watch stats status doctor policy drain detach hop; do
 	expect "help of $command" 0 "^Usage: moshrelay .* $command" '' "$command" --help
 	expect "help names $command" 0 "^  $command " '' --help
 done
@@ -214,6 +214,8 @@ expect 'stats leaves zeros out' 0 '^no_slot +7$' '' stats
 verify 'stats has no runt' [ "$(grep -c runt "$dir/out")" = 0 ]
 expect 'stats --all' 0 '^runt +0$' '' stats --all
 expect 'status' 0 '^interfaces +eth0 eth1$' '' status
+expect 'status: objects, and nothing where nothing is' 0 '^pools +addresses 203\.0\.113\.7 203\.0\.113\.8, ports 1-2; name b$' '' status
+expect 'status: an empty list' 0 '^refused +-$' '' status
 expect 'status: words for keys' 0 '^max sessions +65536$' '' status
 expect 'policy: allowed' 0 '^allowed: rule "dev"$' '' policy alice 10.0.0.1:60001
 expect 'policy: denied' 3 '^denied: no rule names mallory$' '' policy mallory 10.0.0.1:60001
@@ -223,6 +225,9 @@ expect 'doctor: a failed check and its advice' 1 '^ +-> switch the target on$' '
 expect 'doctor: a target with a port' 0 '^kernel' '' doctor '[fd00::2]:60001'
 asked 'doctor sends the target' '.params.target == "[fd00::2]:60001"'
 expect 'drain' 0 'refused' '' drain
+asked 'drain says so' '.params == {"draining": true}'
+expect 'drain --off' 0 'taken again' '' drain --off
+asked 'drain --off says so' '.params == {"draining": false}'
 expect 'detach' 0 'off the interfaces' '' detach
 
 expect 'watch: one line an event' 5 '  leg  +00000000000000aa  address 198\.51\.100\.9  port 40000  slot 0$' \

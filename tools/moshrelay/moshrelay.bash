@@ -31,7 +31,7 @@ _moshrelay()
 	--idle | --label | --client | --target | --wait) return ;;
 	*)
 		case $command in
-		'') words='open close list show watch stats status doctor policy drain detach
+		'') words='open close list show watch stats status doctor policy drain detach hop
 			--socket --json --help --version' ;;
 		open) words='--idle --label --client' ;;
 		close | show | watch)
@@ -40,6 +40,8 @@ _moshrelay()
 		list) words='--user --target --state --sort' ;;
 		stats) words='--all' ;;
 		status) words='--wait' ;;
+		drain) words='--off' ;;
+		hop) words='--label --idle --server --ssh' ;;
 		esac
 		[[ $command ]] && words+=' --json --help'
 		;;

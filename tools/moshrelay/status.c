@@ -19,38 +19,63 @@ static const struct mr_option options[] = {
 	{0},
 };
 
-/** Appends `value` to `line`: text as it is, lists word by word, objects as "key value, ...". */
+/** Nothing that a person would want to read: null, "", [], {}. */
+static bool is_nothing(const json_t *value)
+{
+	return json_is_null(value) || (json_is_string(value) && !json_string_length(value)) ||
+		(json_is_array(value) && !json_array_size(value)) ||
+		(json_is_object(value) && !json_object_size(value));
+}
+
+static void append_text(char *line, size_t size, const char *text)
+{
+	size_t used = strlen(line);
+
+	snprintf(line + used, size - used, "%s", text);
+}
+
+static void append_value(char *line, size_t size, const json_t *value);
+
+/** "key value, key value", without what is empty. */
+static void append_object(char *line, size_t size, const json_t *object)
+{
+	const char *key, *separator = "";
+	json_t *part;
+
+	json_object_foreach ((json_t *)object, key, part) {
+		if (is_nothing(part))
+			continue;
+		append_text(line, size, separator);
+		append_text(line, size, key);
+		append_text(line, size, " ");
+		append_value(line, size, part);
+		separator = ", ";
+	}
+}
+
+/** Text as it is, lists word by word, lists of objects with semicolons. */
 static void append_value(char *line, size_t size, const json_t *value)
 {
 	mr_cleanup(mr_free_text) char *text = NULL;
-	size_t used = strlen(line), i;
-	const char *key;
 	json_t *part;
+	size_t i;
 
-	if (json_is_array(value)) {
+	if (is_nothing(value)) {
+		append_text(line, size, "-");
+	} else if (json_is_array(value)) {
 		json_array_foreach (value, i, part) {
-			if (i > 0)
-				append_value(line, size, NULL);
+			append_text(line, size, i == 0 ? "" : json_is_object(part) ? "; " : " ");
 			append_value(line, size, part);
 		}
 	} else if (json_is_object(value)) {
-		json_object_foreach ((json_t *)value, key, part) {
-			used = strlen(line);
-			snprintf(line + used, size - used, "%s%s ",
-				used && line[used - 1] != ' ' ? ", " : "", key);
-			append_value(line, size, part);
-		}
-	} else if (!value) {
-		snprintf(line + used, size - used, " ");
+		append_object(line, size, value);
 	} else if (json_is_boolean(value)) {
-		snprintf(line + used, size - used, "%s", json_is_true(value) ? "yes" : "no");
-	} else if (json_is_null(value)) {
-		snprintf(line + used, size - used, "-");
+		append_text(line, size, json_is_true(value) ? "yes" : "no");
 	} else if (json_is_string(value)) {
-		snprintf(line + used, size - used, "%s", json_string_value(value));
+		append_text(line, size, json_string_value(value));
 	} else {
 		text = json_dumps(value, JSON_ENCODE_ANY);
-		snprintf(line + used, size - used, "%s", text ? text : "-");
+		append_text(line, size, text ? text : "-");
 	}
 }
 
