@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * bench.c - moshrelay-load bench: sets up all contestants, lets them take turns, tells the figures.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench_result.h"
+#include "command.h"
+#include "generator.h"
+#include "net.h"
+#include "peers.h"
+
+#define WARM_MS 300
+
+struct bench_options {
+	unsigned rounds;
+	unsigned turn_ms;
+	uint32_t sessions;
+	const char *only; /* comma-separated names, NULL: all */
+	const char *daemon;
+	const char *report;
+	bool json;
+};
+
+struct bench {
+	struct bench_options opt;
+	struct mr_generator *generator;
+	struct mr_contestant *contestants;
+	unsigned n_contestants;
+	const struct mr_contestant *of_row[MR_BENCH_ROWS_MAX];
+	pid_t softirqd; /* the relay's core's */
+	struct mr_bench_result result;
+};
+
+enum {
+	OPTION_HELP = 'h',
+	OPTION_ROUNDS = 256,
+	OPTION_TURN,
+	OPTION_SESSIONS,
+	OPTION_ONLY,
+	OPTION_DAEMON,
+	OPTION_JSON,
+	OPTION_REPORT,
+};
+
+static const struct option options[] = {
+	{"help", no_argument, NULL, OPTION_HELP},
+	{"rounds", required_argument, NULL, OPTION_ROUNDS},
+	{"turn", required_argument, NULL, OPTION_TURN},
+	{"sessions", required_argument, NULL, OPTION_SESSIONS},
+	{"only", required_argument, NULL, OPTION_ONLY},
+	{"daemon", required_argument, NULL, OPTION_DAEMON},
+	{"json", no_argument, NULL, OPTION_JSON},
+	{"report", required_argument, NULL, OPTION_REPORT},
+	{0},
+};
+
+static enum mr_exit help(void)
+{
+	printf("usage: moshrelay-load bench [OPTION]...\n"
+	       "Measures this relay beside what else could carry mosh through a bastion, each in "
+	       "three\n"
+	       "network namespaces of its own: client, bastion, target. Needs root and two "
+	       "cores.\n\n"
+	       "  --rounds N        rounds in which all take turns (5)\n"
+	       "  --turn MS         length of a turn (2000)\n"
+	       "  --sessions N      of the relay's rows with many sessions (50000)\n"
+	       "  --only NAME,...   these contestants alone:\n"
+	       "                   ");
+	for (unsigned i = 0; i < mr_n_peers; i++)
+		printf(" %s", mr_peers[i].name);
+	printf("\n"
+	       "  --daemon PATH     moshrelayd (default: beside this program, or in PATH)\n"
+	       "  --json            the result as one JSON document\n");
+	return MR_EXIT_DONE;
+}
+
+static int parse_option(struct bench_options *opt, int option, const char *text)
+{
+	uint64_t value = 0;
+	int r = 0;
+
+	switch (option) {
+	case OPTION_ROUNDS:
+		r = mr_cli_number(text, 1, MR_BENCH_ROUNDS_MAX, &value);
+		opt->rounds = (unsigned)value;
+		return r;
+	case OPTION_TURN:
+		r = mr_cli_number(text, 100, 600000, &value);
+		opt->turn_ms = (unsigned)value;
+		return r;
+	case OPTION_SESSIONS:
+		r = mr_cli_number(text, 2, MR_BENCH_ENDPOINTS, &value);
+		opt->sessions = (uint32_t)value;
+		return r;
+	case OPTION_ONLY:
+		opt->only = text;
+		return 0;
+	case OPTION_DAEMON:
+		opt->daemon = text;
+		return 0;
+	case OPTION_REPORT:
+		opt->report = text;
+		return 0;
+	case OPTION_JSON:
+		opt->json = true;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static enum mr_exit parse(int argc, char **argv, struct bench_options *opt)
+{
+	int option, index = 0;
+
+	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
+		if (option == '?')
+			return MR_EXIT_USAGE;
+		if (parse_option(opt, option, optarg) < 0)
+			return mr_cli_usage("cannot use --%s %s: not a value that it may have",
+				options[index].name, optarg ? optarg : "");
+	}
+	if (optind < argc)
+		return mr_cli_usage("cannot measure: \"%s\" is no option", argv[optind]);
+	return MR_EXIT_DONE;
+}
+
+/** Is `name` in the comma-separated list? */
+static bool listed(const char *list, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (const char *at = list; at; at = strchr(at, ',')) {
+		at += *at == ',';
+		if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+			return true;
+	}
+	return false;
+}
+
+/** The daemon that was built or installed with this program. */
+static const char *find_daemon(void)
+{
+	static const char *const beside[] = {
+		"moshrelayd", "../sbin/moshrelayd", "../../control/moshrelayd"};
+	static char path[4096];
+	char self[2048];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *slash;
+
+	if (length > 0) {
+		self[length] = '\0';
+		slash = strrchr(self, '/');
+		for (size_t i = 0; slash && i < sizeof(beside) / sizeof(beside[0]); i++) {
+			snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - self), self,
+				beside[i]);
+			if (access(path, X_OK) == 0)
+				return path;
+		}
+	}
+	return mr_proc_have("moshrelayd") ? "moshrelayd" : NULL;
+}
+
+/** The first two cores that this process may use: generator, relay. */
+static int choose_cores(struct mr_bench_result *result)
+{
+	int found[2], n = 0;
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return -errno;
+	for (int cpu = 0; cpu < CPU_SETSIZE && n < 2; cpu++) {
+		if (CPU_ISSET(cpu, &set))
+			found[n++] = cpu;
+	}
+	if (n < 2)
+		return -EINVAL;
+	result->generator_cpu = found[0];
+	result->relay_cpu = found[1];
+	return 0;
+}
+
+static void add_row(struct bench *bench, const struct mr_contestant *contestant, uint32_t sessions)
+{
+	struct mr_bench_result *result = &bench->result;
+
+	if (result->n_rows == MR_BENCH_ROWS_MAX)
+		return;
+	bench->of_row[result->n_rows] = contestant;
+	result->rows[result->n_rows++] = (struct mr_bench_row){.name = contestant->peer->name,
+		.title = contestant->peer->title,
+		.sessions = sessions};
+}
+
+static void add_missing(struct bench *bench, const struct mr_peer *peer, int r, const char *why)
+{
+	struct mr_bench_result *result = &bench->result;
+	struct mr_bench_missing *missing = &result->missing[result->n_missing];
+
+	if (result->n_missing == MR_BENCH_ROWS_MAX)
+		return;
+	missing->name = peer->name;
+	snprintf(missing->why, sizeof(missing->why), "%.180s%s%s", why,
+		r == -ENOENT           ? " is not on this machine"
+			: r == -EPROTO ? ""
+				       : ": ",
+		r == -ENOENT || r == -EPROTO ? "" : strerror(-r));
+	result->n_missing++;
+	mr_cli_error("cannot set up %s: %s", peer->name, missing->why);
+}
+
+/** Sets up everybody; who can't is noted as missing. */
+static void set_up(struct bench *bench)
+{
+	for (unsigned i = 0; i < mr_n_peers && !atomic_load(&mr_load_stop); i++) {
+		const struct mr_peer *peer = &mr_peers[i];
+		struct mr_contestant *contestant = &bench->contestants[bench->n_contestants];
+		struct mr_proc_why why = {""};
+		int r;
+
+		if (bench->opt.only && !listed(bench->opt.only, peer->name))
+			continue;
+		*contestant = (struct mr_contestant){.peer = peer,
+			.generator = bench->generator,
+			.cpu = bench->result.relay_cpu,
+			.daemon = bench->opt.daemon,
+			.sessions = bench->opt.sessions};
+		r = mr_contestant_start(contestant, i, &why);
+		if (r < 0) {
+			add_missing(bench, peer, r, why.text);
+			mr_contestant_free(contestant);
+			continue;
+		}
+		bench->n_contestants++;
+		add_row(bench, contestant, 1);
+		if (contestant->n_endpoints > 1)
+			add_row(bench, contestant, contestant->n_endpoints);
+	}
+}
+
+/** What is read before and after a turn. */
+struct reading {
+	uint64_t ns, sent, arrived, relay_ns;
+	struct mr_proc_core core;
+};
+
+static void take_reading(const struct bench *bench, const struct mr_contestant *contestant,
+	const pid_t *napi, unsigned n_napi, struct reading *ret_reading)
+{
+	struct reading reading = {.ns = mr_now_ns()};
+
+	mr_generator_counts(bench->generator, &reading.sent, &reading.arrived);
+	for (unsigned i = 0; i < n_napi; i++)
+		reading.relay_ns += mr_proc_cpu_ns(napi[i]);
+	for (unsigned i = 0; i < contestant->n_pids; i++) {
+		pid_t pids[64];
+		unsigned n = mr_proc_group(contestant->pids[i], pids, 64);
+
+		for (unsigned k = 0; k < n; k++)
+			reading.relay_ns += mr_proc_cpu_ns(pids[k]);
+	}
+	reading.relay_ns += mr_proc_cpu_ns(bench->softirqd);
+	mr_proc_core(bench->result.relay_cpu, &reading.core);
+	*ret_reading = reading;
+}
+
+static struct mr_bench_turn turn_of(const struct reading *before, const struct reading *after)
+{
+	double seconds = (double)(after->ns - before->ns) / 1e9;
+	double arrived = (double)(after->arrived - before->arrived);
+	double relay_ns = (double)(after->relay_ns - before->relay_ns);
+	double task = (double)(after->core.task - before->core.task);
+	double softirq = (double)(after->core.softirq - before->core.softirq);
+	double steal = (double)(after->core.steal - before->core.steal);
+	double idle = (double)(after->core.idle - before->core.idle);
+	double all = task + softirq + steal + idle;
+	struct mr_bench_turn turn = {
+		.delivered = arrived / seconds,
+		.offered = (double)(after->sent - before->sent) / seconds,
+		.ns_a_packet = arrived > 0 ? relay_ns / arrived : 0,
+	};
+
+	if (all > 0) {
+		turn.idle = idle / all;
+		turn.softirq = softirq / all;
+		turn.foreign = (task + softirq + steal) / all - relay_ns / (seconds * 1e9);
+		if (turn.foreign < 0)
+			turn.foreign = 0;
+	}
+	return turn;
+}
+
+static int take_turn(struct bench *bench, unsigned row_number)
+{
+	struct mr_bench_row *row = &bench->result.rows[row_number];
+	struct mr_contestant *contestant = (struct mr_contestant *)bench->of_row[row_number];
+	pid_t napi[MR_TOPOLOGY_THREADS_MAX];
+	struct reading before, after;
+	unsigned n_napi;
+	int r;
+
+	if (!mr_contestant_alive(contestant))
+		return -ECHILD;
+	memcpy(mr_generator_endpoints(bench->generator), contestant->endpoints,
+		row->sessions * sizeof(*contestant->endpoints));
+	n_napi = mr_topology_pin(&contestant->topology, bench->result.relay_cpu, napi);
+	/* what relays in the kernel alone must not share its core with strangers; a program has to
+	 * share it with the kernel's part, so there both keep a common priority */
+	for (unsigned i = 0; i < n_napi; i++)
+		mr_proc_realtime(napi[i], contestant->peer->in_kernel);
+	r = mr_generator_start(bench->generator, &contestant->topology, row->sessions,
+		contestant->next_seq, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI);
+	if (r < 0)
+		return r;
+	poll(NULL, 0, WARM_MS);
+	take_reading(bench, contestant, napi, n_napi, &before);
+	poll(NULL, 0, (int)bench->opt.turn_ms);
+	take_reading(bench, contestant, napi, n_napi, &after);
+	r = mr_generator_stop(bench->generator, &contestant->next_seq);
+	if (r < 0)
+		return r;
+	row->turns[row->n++] = turn_of(&before, &after);
+	return 0;
+}
+
+static void measure(struct bench *bench)
+{
+	struct mr_bench_result *result = &bench->result;
+
+	for (unsigned round = 0; round < bench->opt.rounds; round++) {
+		for (unsigned i = 0; i < result->n_rows; i++) {
+			struct mr_bench_row *row = &result->rows[i];
+			int r;
+
+			if (atomic_load(&mr_load_stop))
+				return;
+			r = take_turn(bench, i);
+			if (r < 0)
+				mr_cli_error("cannot measure %s: %s", row->name,
+					r == -ECHILD ? "its program has ended" : strerror(-r));
+			else
+				fprintf(stderr, "round %u/%u: %-34s %8u sessions: %.0f a second\n",
+					round + 1, bench->opt.rounds, row->title, row->sessions,
+					row->turns[row->n - 1].delivered);
+		}
+		result->rounds = round + 1;
+	}
+}
+
+static enum mr_exit tell(const struct bench *bench)
+{
+	json_t *json;
+
+	if (!bench->opt.json) {
+		mr_bench_result_print(&bench->result, stdout);
+		return MR_EXIT_DONE;
+	}
+	json = mr_bench_result_json(&bench->result);
+	if (!json)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot write the result: out of memory");
+	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+	putchar('\n');
+	json_decref(json);
+	return MR_EXIT_DONE;
+}
+
+static void bench_free(struct bench **bench_p)
+{
+	struct bench *bench = *bench_p;
+
+	if (!bench)
+		return;
+	for (unsigned i = 0; i < bench->n_contestants; i++)
+		mr_contestant_free(&bench->contestants[i]);
+	mr_generator_free(&bench->generator);
+	free(bench->contestants);
+	free(bench);
+}
+
+static enum mr_exit prepare(struct bench *bench)
+{
+	char name[32];
+	int r;
+
+	if (geteuid() != 0)
+		return mr_cli_fail(
+			MR_EXIT_DENIED, "cannot make network namespaces: run it as root");
+	if (choose_cores(&bench->result) < 0)
+		return mr_cli_fail(MR_EXIT_FAILED,
+			"cannot measure: generator and relay need a core each, and this process "
+			"has one");
+	bench->result.seconds = bench->opt.turn_ms / 1000.0;
+	if (!bench->opt.daemon)
+		bench->opt.daemon = find_daemon();
+	r = mr_generator_new(bench->result.generator_cpu, &bench->generator);
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot load the generator: %s", strerror(-r));
+	snprintf(name, sizeof(name), "ksoftirqd/%d", bench->result.relay_cpu);
+	mr_proc_find(name, &bench->softirqd, 1);
+	/* this thread only waits: it must not wait on the relay's core */
+	mr_proc_pin(0, bench->result.generator_cpu);
+	return MR_EXIT_DONE;
+}
+
+enum mr_exit mr_load_bench(int argc, char **argv)
+{
+	mr_cleanup(bench_free) struct bench *bench = calloc(1, sizeof(*bench));
+	enum mr_exit status;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return help();
+	}
+	if (bench)
+		bench->contestants = calloc(mr_n_peers, sizeof(*bench->contestants));
+	if (!bench || !bench->contestants)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot start: out of memory");
+	bench->opt = (struct bench_options){.rounds = 5, .turn_ms = 2000, .sessions = 50000};
+	status = parse(argc, argv, &bench->opt);
+	if (status != MR_EXIT_DONE)
+		return status;
+	mr_load_catch_signals();
+	if (mr_proc_own_session() < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot start: no more processes");
+	status = prepare(bench);
+	if (status != MR_EXIT_DONE)
+		return status;
+	set_up(bench);
+	if (bench->result.n_rows == 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot measure: no contestant could be set up");
+	measure(bench);
+	return tell(bench);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * bench_result.c - see bench_result.h.
+ */
+#include "bench_result.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define VERSION 1
+
+/* Beyond these a figure is printed with a doubt. */
+#define SPREAD_MAX  0.15
+#define IDLE_MAX    0.05
+#define FOREIGN_MAX 0.08
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct mr_bench_spread mr_bench_spread_of(const double *values, unsigned n)
+{
+	double sorted[MR_BENCH_ROUNDS_MAX];
+
+	if (n == 0)
+		return (struct mr_bench_spread){0};
+	memcpy(sorted, values, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), compare);
+	return (struct mr_bench_spread){
+		(sorted[n / 2] + sorted[(n - 1) / 2]) / 2, sorted[0], sorted[n - 1]};
+}
+
+/* Reads one field of each turn. */
+#define SPREAD(row, field)                                    \
+	({                                                    \
+		double values_[MR_BENCH_ROUNDS_MAX];          \
+		for (unsigned i_ = 0; i_ < (row)->n; i_++)    \
+			values_[i_] = (row)->turns[i_].field; \
+		mr_bench_spread_of(values_, (row)->n);        \
+	})
+
+struct mr_bench_spread mr_bench_ratio(const struct mr_bench_row *a, const struct mr_bench_row *b)
+{
+	double ratios[MR_BENCH_ROUNDS_MAX];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < a->n && i < b->n; i++) {
+		if (b->turns[i].delivered > 0)
+			ratios[n++] = a->turns[i].delivered / b->turns[i].delivered;
+	}
+	return mr_bench_spread_of(ratios, n);
+}
+
+const char *mr_bench_doubt(const struct mr_bench_row *row, char *buf, size_t size)
+{
+	struct mr_bench_spread delivered = SPREAD(row, delivered);
+	double idle = SPREAD(row, idle).median, foreign = SPREAD(row, foreign).median;
+
+	if (row->n == 0 || delivered.median <= 0)
+		return "nothing was delivered";
+	if (idle > IDLE_MAX) {
+		snprintf(buf, size,
+			"relay's core %.0f%% idle: the generator is the limit, the relay can do "
+			"more",
+			idle * 100);
+		return buf;
+	}
+	if (foreign > FOREIGN_MAX) {
+		snprintf(buf, size, "relay's core worked %.0f%% for others", foreign * 100);
+		return buf;
+	}
+	if ((delivered.max - delivered.min) / delivered.median > SPREAD_MAX) {
+		snprintf(buf, size, "rounds differ by %.0f%%",
+			(delivered.max - delivered.min) / delivered.median * 100);
+		return buf;
+	}
+	return NULL;
+}
+
+static const struct mr_bench_row *find_row(
+	const struct mr_bench_result *result, const char *name, bool many)
+{
+	for (unsigned i = 0; i < result->n_rows; i++) {
+		const struct mr_bench_row *row = &result->rows[i];
+
+		if (strcmp(row->name, name) == 0 && (row->sessions > 1) == many)
+			return row;
+	}
+	return NULL;
+}
+
+/** A comparison that the project has set itself a goal for. */
+struct goal {
+	const char *name;
+	bool many;
+	const char *against;
+	double at_least;
+};
+
+static const struct goal goals[] = {
+	{"xdp-native", false, "nftables", 4},
+	{"xdp-native", false, "forward", 0},
+	{"xdp-native", false, "nginx", 20},
+	{"xdp-native", false, "socat", 20},
+	{"xdp-native", false, "netcat", 0},
+	{"xdp-native", false, "floor-fib", 1},
+	{"xdp-native", false, "floor-tx", 0},
+	{"xdp-native", true, "xdp-native", 0.8},
+	{"xdp-generic", false, "nftables", 1.8},
+	{"xdp-generic", true, "xdp-generic", 0},
+	{"dpdk", false, "nginx", 3},
+	{"dpdk", true, "dpdk", 0},
+};
+
+static void print_goals(const struct mr_bench_result *result, FILE *out)
+{
+	fprintf(out, "\n%-36s %8s %17s %9s\n", "ratio of delivered datagrams", "median", "rounds",
+		"at least");
+	for (size_t i = 0; i < sizeof(goals) / sizeof(goals[0]); i++) {
+		const struct goal *goal = &goals[i];
+		const struct mr_bench_row *a = find_row(result, goal->name, goal->many),
+					  *b = find_row(result, goal->against, false);
+		struct mr_bench_spread ratio;
+		char title[64];
+
+		if (!a || !b)
+			continue;
+		ratio = mr_bench_ratio(a, b);
+		if (goal->many)
+			snprintf(title, sizeof(title), "%s, %u sessions / 1", goal->name,
+				a->sessions);
+		else
+			snprintf(title, sizeof(title), "%s / %s", goal->name, goal->against);
+		fprintf(out, "%-36s %8.2f %8.2f-%8.2f", title, ratio.median, ratio.min, ratio.max);
+		if (goal->at_least > 0)
+			fprintf(out, " %7.1f %s", goal->at_least,
+				ratio.median >= goal->at_least ? "reached" : "MISSED");
+		fputc('\n', out);
+	}
+}
+
+void mr_bench_result_print(const struct mr_bench_result *result, FILE *out)
+{
+	fprintf(out,
+		"%u rounds, turns of %.1f s; generator on core %d, relay on core %d\n"
+		"veth on one machine: ratios mean something, absolute figures are no NIC's\n\n"
+		"%-34s %8s %12s %6s %12s %8s %5s %5s %5s\n",
+		result->rounds, result->seconds, result->generator_cpu, result->relay_cpu,
+		"contestant", "sessions", "delivered/s", "±", "offered/s", "ns/dgram", "idle",
+		"sink", "alien");
+	for (unsigned i = 0; i < result->n_rows; i++) {
+		const struct mr_bench_row *row = &result->rows[i];
+		struct mr_bench_spread delivered = SPREAD(row, delivered);
+		char buf[128];
+		const char *doubt = mr_bench_doubt(row, buf, sizeof(buf));
+
+		fprintf(out, "%-34s %8u %12.0f %5.1f%% %12.0f %8.0f %4.0f%% %4.0f%% %4.0f%%%s%s\n",
+			row->title, row->sessions, delivered.median,
+			delivered.median > 0
+				? (delivered.max - delivered.min) / delivered.median * 50
+				: 0,
+			SPREAD(row, offered).median, SPREAD(row, ns_a_packet).median,
+			SPREAD(row, idle).median * 100, SPREAD(row, softirq).median * 100,
+			SPREAD(row, foreign).median * 100, doubt ? "  ! " : "", doubt ? doubt : "");
+	}
+	print_goals(result, out);
+	for (unsigned i = 0; i < result->n_missing; i++)
+		fprintf(out, "missing: %s: %s\n", result->missing[i].name, result->missing[i].why);
+}
+
+static json_t *spread_json(struct mr_bench_spread spread)
+{
+	return json_pack(
+		"{s:f, s:f, s:f}", "median", spread.median, "min", spread.min, "max", spread.max);
+}
+
+static json_t *rows_json(const struct mr_bench_result *result)
+{
+	json_t *rows = json_array();
+
+	for (unsigned i = 0; rows && i < result->n_rows; i++) {
+		const struct mr_bench_row *row = &result->rows[i];
+		char buf[128];
+		const char *doubt = mr_bench_doubt(row, buf, sizeof(buf));
+
+		json_array_append_new(rows,
+			json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
+				"name", row->name, "title", row->title, "sessions",
+				(int)row->sessions, "delivered_per_second",
+				spread_json(SPREAD(row, delivered)), "offered_per_second",
+				spread_json(SPREAD(row, offered)), "ns_per_datagram",
+				spread_json(SPREAD(row, ns_a_packet)), "relay_core_idle",
+				spread_json(SPREAD(row, idle)), "relay_core_softirq",
+				spread_json(SPREAD(row, softirq)), "relay_core_foreign",
+				spread_json(SPREAD(row, foreign)), "trusted", doubt == NULL,
+				"doubt", doubt));
+	}
+	return rows;
+}
+
+static json_t *ratios_json(const struct mr_bench_result *result)
+{
+	json_t *ratios = json_array();
+
+	for (size_t i = 0; ratios && i < sizeof(goals) / sizeof(goals[0]); i++) {
+		const struct goal *goal = &goals[i];
+		const struct mr_bench_row *a = find_row(result, goal->name, goal->many),
+					  *b = find_row(result, goal->against, false);
+		json_t *entry;
+
+		if (!a || !b)
+			continue;
+		entry = json_pack("{s:s, s:i, s:s, s:o}", "name", goal->name, "sessions",
+			(int)a->sessions, "against", goal->against, "ratio",
+			spread_json(mr_bench_ratio(a, b)));
+		if (goal->at_least > 0)
+			json_object_set_new(entry, "at_least", json_real(goal->at_least));
+		json_array_append_new(ratios, entry);
+	}
+	return ratios;
+}
+
+json_t *mr_bench_result_json(const struct mr_bench_result *result)
+{
+	json_t *missing = json_array();
+
+	for (unsigned i = 0; missing && i < result->n_missing; i++)
+		json_array_append_new(missing,
+			json_pack("{s:s, s:s}", "name", result->missing[i].name, "why",
+				result->missing[i].why));
+	return json_pack("{s:i, s:s, s:i, s:f, s:{s:i, s:i}, s:o, s:o, s:o}", "version", VERSION,
+		"kind", "bench", "rounds", (int)result->rounds, "turn_seconds", result->seconds,
+		"cores", "generator", result->generator_cpu, "relay", result->relay_cpu, "rows",
+		rows_json(result), "ratios", ratios_json(result), "missing", missing);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * bench_result.h - the benchmark's figures: from rounds to medians, ratios and doubts. No
+ * measuring.
+ */
+#ifndef MR_LOAD_BENCH_RESULT_H
+#define MR_LOAD_BENCH_RESULT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define MR_BENCH_ROUNDS_MAX 101
+#define MR_BENCH_ROWS_MAX   32
+
+/** What one turn of one row measured. */
+struct mr_bench_turn {
+	double delivered;   /* datagrams a second at the target */
+	double offered;     /* that the generator sent */
+	double ns_a_packet; /* processor time of what relays, a delivered datagram */
+	double idle;        /* 0..1: the relay's core had nothing to do */
+	double softirq;     /* 0..1: it worked in interrupts: here that is the target's sink */
+	double foreign;     /* 0..1: the relay's core worked for somebody else */
+};
+
+struct mr_bench_row {
+	const char *name;
+	const char *title;
+	uint32_t sessions;
+	unsigned n;
+	struct mr_bench_turn turns[MR_BENCH_ROUNDS_MAX];
+};
+
+struct mr_bench_missing {
+	const char *name;
+	char why[256];
+};
+
+struct mr_bench_result {
+	unsigned rounds;
+	double seconds; /* of a turn */
+	int generator_cpu, relay_cpu;
+	unsigned n_rows;
+	struct mr_bench_row rows[MR_BENCH_ROWS_MAX];
+	unsigned n_missing;
+	struct mr_bench_missing missing[MR_BENCH_ROWS_MAX];
+};
+
+/** Median, least and greatest of some numbers; all 0 for none. */
+struct mr_bench_spread {
+	double median, min, max;
+};
+
+struct mr_bench_spread mr_bench_spread_of(const double *values, unsigned n);
+
+/** Of the ratios a/b of delivered datagrams, round by round. */
+struct mr_bench_spread mr_bench_ratio(const struct mr_bench_row *a, const struct mr_bench_row *b);
+
+/** NULL: the row's figures can be trusted; else why not, in static storage or `buf`. */
+const char *mr_bench_doubt(const struct mr_bench_row *row, char *buf, size_t size);
+
+void mr_bench_result_print(const struct mr_bench_result *result, FILE *out);
+
+/** NULL: no memory. */
+json_t *mr_bench_result_json(const struct mr_bench_result *result);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * generator.h - the benchmark's source and sink of datagrams, both BPF programs.
+ *
+ * The source makes frames in the kernel, on a core of its own, faster than any socket could; the
+ * sink counts what arrives at the target and frees it at once.
+ */
+#ifndef MR_LOAD_GENERATOR_H
+#define MR_LOAD_GENERATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench_shared.h"
+#include "topology.h"
+
+enum mr_bench_program {
+	MR_BENCH_SINK,     /* for frames that XDP sent */
+	MR_BENCH_SINK_SKB, /* for packets that the kernel's stack sent */
+	MR_BENCH_FLOOR_FIB,
+	MR_BENCH_FLOOR_TX,
+};
+
+struct mr_generator;
+
+/** Loads the programs; the generator will run on `cpu`. Needs root. */
+int mr_generator_new(int cpu, struct mr_generator **ret_generator);
+
+void mr_generator_free(struct mr_generator **generator);
+
+/** Attaches a program to one end of the topology: native XDP, SINK_SKB to tc's ingress. */
+int mr_generator_attach(struct mr_generator *generator, const struct mr_topology *topology,
+	enum mr_link_end end, enum mr_bench_program program);
+
+/** The table of sessions to go through in turn; MR_BENCH_ENDPOINTS of them, the caller fills it in.
+ */
+struct mr_bench_endpoint *mr_generator_endpoints(struct mr_generator *generator);
+
+/**
+ * Starts to send on the client's end: to the first `sessions` endpoints in turn, sequence numbers
+ * from `first_seq` on. The sink counts what comes for UDP port `sink_lo` to `sink_hi`.
+ */
+int mr_generator_start(struct mr_generator *generator, const struct mr_topology *topology,
+	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi);
+
+/** Stops and waits; 0, or what ended the generator early. `*ret_next_seq` continues from here. */
+int mr_generator_stop(struct mr_generator *generator, uint64_t *ret_next_seq);
+
+/** Datagrams sent and arrived since the start. */
+void mr_generator_counts(
+	const struct mr_generator *generator, uint64_t *ret_sent, uint64_t *ret_arrived);
+
+/** Processor time that the generating thread has taken, in nanoseconds. */
+pid_t mr_generator_tid(const struct mr_generator *generator);
+
+#endif

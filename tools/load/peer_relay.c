@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * peer_relay.c - this project's relay as a contestant: its daemon in the bastion's namespace, its
+ * sessions opened over the setup socket like anybody's.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "net.h"
+#include "peers.h"
+#include "sessions.h"
+
+#define READY_MS 15000
+
+#define PUBLIC_PORTS "1024-60999"
+
+static int start_daemon(struct mr_contestant *contestant)
+{
+	const struct mr_topology *topology = &contestant->topology;
+	char run_dir[96], state_dir[96], pin_dir[96], max[16];
+	char *argv[] = {(char *)contestant->daemon, "-c", "/dev/null", "-i",
+		(char *)topology->device[MR_END_PUBLIC], "-i",
+		(char *)topology->device[MR_END_UPSTREAM], "--public", MR_TOPOLOGY_PUBLIC,
+		"--ports", PUBLIC_PORTS, "--dataplane", (char *)contestant->peer->argument,
+		"--max-sessions", max, "--run-dir", run_dir, "--state-dir", state_dir, "--pin-dir",
+		pin_dir, NULL};
+
+	snprintf(run_dir, sizeof(run_dir), "%s/run", contestant->dir);
+	snprintf(state_dir, sizeof(state_dir), "%s/state", contestant->dir);
+	snprintf(pin_dir, sizeof(pin_dir), "%s/bpf/pins", contestant->dir);
+	snprintf(max, sizeof(max), "%u", contestant->sessions + 1024);
+	return mr_contestant_spawn(contestant, argv);
+}
+
+/** The pinned maps need a BPF file system; a private one goes away with the benchmark. */
+static int mount_bpf(struct mr_contestant *contestant)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/bpf", contestant->dir);
+	if (mkdir(path, 0755) < 0 || mount("bpf", path, "bpf", 0, "mode=0755") < 0)
+		return -errno;
+	return 0;
+}
+
+static int connect_daemon(
+	struct mr_contestant *contestant, struct mr_rpc **ret_rpc, struct mr_proc_why *ret_why)
+{
+	uint64_t until_ns = mr_now_ns() + READY_MS * UINT64_C(1000000);
+	struct mr_rpc_error error;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/run/setup.sock", contestant->dir);
+	while (mr_rpc_connect(path, MR_RPC_TIMEOUT_MS, ret_rpc, &error) != MR_EXIT_DONE) {
+		if (!mr_contestant_alive(contestant) || mr_now_ns() > until_ns) {
+			snprintf(ret_why->text, sizeof(ret_why->text),
+				"moshrelayd does not start%s",
+				mr_contestant_alive(contestant) ? "" : ": it ended");
+			return -EPROTO;
+		}
+		poll(NULL, 0, 10); /* until the socket is there, there is nothing to wait on */
+	}
+	return 0;
+}
+
+static int take_state(
+	struct mr_contestant *contestant, struct mr_rpc *rpc, struct mr_proc_why *ret_why)
+{
+	struct mr_rpc_error error;
+	const char *dataplane;
+	json_t *status = NULL;
+
+	if (mr_rpc_call(rpc, "status", NULL, &status, &error) != MR_EXIT_DONE) {
+		snprintf(ret_why->text, sizeof(ret_why->text), "status: %.200s", error.message);
+		return -EPROTO;
+	}
+	if (json_unpack(status, "{s:s}", "dataplane", &dataplane) == 0)
+		snprintf(contestant->state, sizeof(contestant->state), "%s", dataplane);
+	json_decref(status);
+	return 0;
+}
+
+static int open_sessions(
+	struct mr_contestant *contestant, struct mr_rpc *rpc, struct mr_proc_why *ret_why)
+{
+	struct mr_port_range ports = {MR_PEER_TARGET_LO, MR_PEER_TARGET_HI};
+	mr_cleanup(mr_sessions_free) struct mr_sessions sessions = {0};
+	struct mr_hist *latency = calloc(1, sizeof(*latency));
+	struct mr_rpc_error error;
+	union mr_sockaddr target;
+	enum mr_exit status;
+
+	if (!latency)
+		return -ENOMEM;
+	mr_sockaddr_parse(MR_TOPOLOGY_TARGET, &target);
+	status = mr_sessions_open(
+		rpc, &target, ports, contestant->sessions, "bench", latency, &sessions, &error);
+	free(latency);
+	if (status != MR_EXIT_DONE) {
+		snprintf(ret_why->text, sizeof(ret_why->text), "session %u: %.200s", sessions.n + 1,
+			error.message);
+		return -EPROTO;
+	}
+	contestant->endpoints = calloc(sessions.n, sizeof(*contestant->endpoints));
+	if (!contestant->endpoints)
+		return -ENOMEM;
+	contestant->n_endpoints = sessions.n;
+	for (uint32_t i = 0; i < sessions.n; i++)
+		contestant->endpoints[i] = (struct mr_bench_endpoint){
+			.daddr = sessions.endpoints[i].relay.in.sin_addr.s_addr,
+			.dport = sessions.endpoints[i].relay.in.sin_port,
+			.sport = htons((uint16_t)(10000 + i % 50000)),
+		};
+	return 0;
+}
+
+int mr_peer_relay_start(struct mr_contestant *contestant, struct mr_proc_why *ret_why)
+{
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	int r;
+
+	if (!contestant->daemon) {
+		snprintf(ret_why->text, sizeof(ret_why->text), "the program moshrelayd");
+		return -ENOENT;
+	}
+	r = mount_bpf(contestant);
+	if (r == 0)
+		r = start_daemon(contestant);
+	if (r == 0)
+		r = connect_daemon(contestant, &rpc, ret_why);
+	if (r == 0)
+		r = take_state(contestant, rpc, ret_why);
+	if (r == 0)
+		r = open_sessions(contestant, rpc, ret_why);
+	return r;
+}
