@@ -141,12 +141,20 @@ bed_two_nics() {
 	NICS=(eth0 eth1)
 }
 
+# passes HOST DEV: an XDP program there that passes everything. What the other end of a veth sends back
+# out of where it came in (XDP_TX) lies in the ring until the next frame otherwise: the kernel wakes
+# the far end's NAPI only if that has a program (as of Linux 6.18).
+passes() {
+	on "$1" ip link set dev "$2" xdp obj "$BUILD/tests/e2e/pass.bpf.o" sec xdp
+}
+
 # bed one-nic: both sides are reached by one interface, through a switch.
 bed_one_nic() {
 	bed_outside
 	host_add switch
 	wire isp wan switch p0
 	wire bastion eth0 switch p1
+	passes switch p1
 	wire target eth0 switch p2
 	bridge switch
 	addresses isp wan 203.0.113.1/24 2001:db8::1/64
