@@ -27,6 +27,7 @@ account() {
 		fi
 	done
 	install -d -m 700 -o "$name" -g "$name" "$home" "$home/.ssh"
+	touch "$home/.hushlogin"
 	echo "PS1='\\u@\\h\\\$ '" >"$home/.bash_profile"
 	install -m 600 -o "$name" -g "$name" "$BED/userkey.pub" "$home/.ssh/authorized_keys"
 }
@@ -91,13 +92,16 @@ people() {
 
 # ---- the relay
 
-# relay_start [OPTION...]: the daemon on the bastion, on all of its interfaces; its process in
-# $RELAY_PID.
+# relay_start [OPTION...]: the daemon on the bastion, on all of its interfaces, and where no
+# configuration file is given, for its outer addresses; its process in $RELAY_PID.
 relay_start() {
 	local nic options=()
 	for nic in "${NICS[@]}"; do
 		options+=(-i "$nic")
 	done
+	if [[ " $* " != *" -c "* ]]; then
+		options+=(--public "$PUBLIC4" --public "$PUBLIC6")
+	fi
 	mkdir -p "$BED/state"
 	background moshrelayd bastion moshrelayd "${options[@]}" --dataplane "$DATAPLANE" \
 		--state-dir "$BED/state" "$@"
