@@ -96,14 +96,15 @@ private_world() {
 leave() {
 	local status=$? file
 	trap - EXIT
-	if [ $status != 0 ]; then
+	if [ $status != 0 ] && [ $status != 77 ]; then
 		for file in "$BED"/*.log; do
 			[ -s "$file" ] || continue
 			echo "--- ${file##*/}, its end:"
 			tail -n 15 "$file"
 		done
 		local keep=$BUILD/e2e-logs/$CASE.$DATAPLANE
-		mkdir -p "$keep" && cp "$BED"/*.log "$BED"/*.pcap "$keep/" 2>/dev/null
+		mkdir -p "$keep"
+		cp "$BED"/*.log "$BED"/*.pcap "$keep/" 2>/dev/null || true
 		echo "--- all of it: $keep"
 	fi
 	exit $status

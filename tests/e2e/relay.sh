@@ -218,13 +218,3 @@ port_bound() {
 no_xdp() {
 	! ip -n "$1" link show | grep -q ' xdp'
 }
-
-# The rest of the case needs 802.1Q; where this kernel has none, the suite in qemu runs it.
-need_vlan() {
-	host_add probe
-	ip -n probe link add dummy0 type veth peer name dummy1
-	ip -n probe link add link dummy0 name v type vlan id 1 2>/dev/null || {
-		echo "this kernel has no 802.1Q"
-		exit 77
-	}
-}
