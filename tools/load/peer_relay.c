@@ -19,22 +19,60 @@
 
 #define READY_MS 15000
 
-#define PUBLIC_PORTS "1024-60999"
+/*
+ * The daemon holds a socket for each public port, however many addresses have it; so sessions
+ * beyond these ports go to further pools, each with an address of its own.
+ */
+#define PORTS_LO 51000
+#define PORTS_HI 60999
+#define PORTS    (PORTS_HI - PORTS_LO + 1)
+
+#define POOLS_MAX 64
+
+/** The first pool is given by options; writes the configuration with the others. */
+static int write_pools(struct mr_contestant *contestant, struct mr_proc_why *ret_why)
+{
+	uint32_t pools = (contestant->sessions + PORTS - 1) / PORTS;
+	char path[96];
+	FILE *file;
+	int r = 0;
+
+	if (pools > POOLS_MAX) {
+		snprintf(ret_why->text, sizeof(ret_why->text), "more than %u sessions are too many",
+			POOLS_MAX * PORTS);
+		return -EPROTO;
+	}
+	snprintf(path, sizeof(path), "%s/moshrelay.conf", contestant->dir);
+	file = fopen(path, "we");
+	if (!file)
+		return -errno;
+	for (uint32_t i = 1; i < pools && r == 0; i++) {
+		fprintf(file,
+			"pool \"pool%u\" { addresses = {\"10.91.1.%u\"} ports = \"%u-%u\" }\n", i,
+			10 + i, PORTS_LO, PORTS_HI);
+		r = mr_proc_run(NULL, ret_why, "ip -n %s address add 10.91.1.%u/24 dev %s",
+			contestant->topology.netns[MR_HOST_BASTION], 10 + i,
+			contestant->topology.device[MR_END_PUBLIC]);
+	}
+	return fclose(file) != 0 && r == 0 ? -errno : r;
+}
 
 static int start_daemon(struct mr_contestant *contestant)
 {
 	const struct mr_topology *topology = &contestant->topology;
-	char run_dir[96], state_dir[96], pin_dir[96], max[16];
-	char *argv[] = {(char *)contestant->daemon, "-c", "/dev/null", "-i",
+	char run_dir[96], state_dir[96], pin_dir[96], conf[96], ports[16], max[16];
+	char *argv[] = {(char *)contestant->daemon, "-c", conf, "-i",
 		(char *)topology->device[MR_END_PUBLIC], "-i",
 		(char *)topology->device[MR_END_UPSTREAM], "--public", MR_TOPOLOGY_PUBLIC,
-		"--ports", PUBLIC_PORTS, "--dataplane", (char *)contestant->peer->argument,
+		"--ports", ports, "--dataplane", (char *)contestant->peer->argument,
 		"--max-sessions", max, "--run-dir", run_dir, "--state-dir", state_dir, "--pin-dir",
 		pin_dir, NULL};
 
 	snprintf(run_dir, sizeof(run_dir), "%s/run", contestant->dir);
 	snprintf(state_dir, sizeof(state_dir), "%s/state", contestant->dir);
 	snprintf(pin_dir, sizeof(pin_dir), "%s/bpf/pins", contestant->dir);
+	snprintf(conf, sizeof(conf), "%s/moshrelay.conf", contestant->dir);
+	snprintf(ports, sizeof(ports), "%u-%u", PORTS_LO, PORTS_HI);
 	snprintf(max, sizeof(max), "%u", contestant->sessions + 1024);
 	return mr_contestant_spawn(contestant, argv);
 }
@@ -50,6 +88,23 @@ static int mount_bpf(struct mr_contestant *contestant)
 	return 0;
 }
 
+/** What the daemon said last: the best account of why it is gone. */
+static void last_words(const struct mr_contestant *contestant, struct mr_proc_why *ret_why)
+{
+	char path[96], line[192], last[192] = "it ended without a word";
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", contestant->dir);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log)) {
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(last, sizeof(last), "%s", line);
+	}
+	if (log)
+		fclose(log);
+	snprintf(ret_why->text, sizeof(ret_why->text), "%s", last);
+}
+
 static int connect_daemon(
 	struct mr_contestant *contestant, struct mr_rpc **ret_rpc, struct mr_proc_why *ret_why)
 {
@@ -60,9 +115,7 @@ static int connect_daemon(
 	snprintf(path, sizeof(path), "%s/run/setup.sock", contestant->dir);
 	while (mr_rpc_connect(path, MR_RPC_TIMEOUT_MS, ret_rpc, &error) != MR_EXIT_DONE) {
 		if (!mr_contestant_alive(contestant) || mr_now_ns() > until_ns) {
-			snprintf(ret_why->text, sizeof(ret_why->text),
-				"moshrelayd does not start%s",
-				mr_contestant_alive(contestant) ? "" : ": it ended");
+			last_words(contestant, ret_why);
 			return -EPROTO;
 		}
 		poll(NULL, 0, 10); /* until the socket is there, there is nothing to wait on */
@@ -131,6 +184,8 @@ int mr_peer_relay_start(struct mr_contestant *contestant, struct mr_proc_why *re
 		return -ENOENT;
 	}
 	r = mount_bpf(contestant);
+	if (r == 0)
+		r = write_pools(contestant, ret_why);
 	if (r == 0)
 		r = start_daemon(contestant);
 	if (r == 0)
