@@ -79,16 +79,28 @@ int mr_host_prepare(const struct mr_config *config, int *ret_lock_fd, struct mr_
 	return 0;
 }
 
+/** Port numbers that at least one pool has: each takes one socket, however many pools share it. */
+static rlim_t count_ports(const struct mr_config *config)
+{
+	rlim_t n = 0;
+
+	for (uint32_t port = 1; port <= UINT16_MAX; port++) {
+		size_t i = 0;
+
+		while (i < config->n_pools &&
+			(port < config->pools[i].ports.lo || port > config->pools[i].ports.hi))
+			i++;
+		n += i < config->n_pools;
+	}
+	return n;
+}
+
 int mr_host_raise_limits(const struct mr_config *config, struct mr_why *ret_why)
 {
 	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY}, files;
-	rlim_t ports = 0, need;
+	rlim_t need = mr_min(count_ports(config), (rlim_t)config->max_sessions) +
+		MR_RPC_CLIENTS_MAX + FILES_SPARE;
 
-	for (size_t i = 0; i < config->n_pools; i++)
-		ports += config->pools[i].ports.hi - config->pools[i].ports.lo + 1u;
-	/* One socket a public port, the same for all pools. */
-	ports = mr_min(ports, (rlim_t)65535);
-	need = mr_min(ports, (rlim_t)config->max_sessions) + MR_RPC_CLIENTS_MAX + FILES_SPARE;
 	if (getrlimit(RLIMIT_NOFILE, &files))
 		return -errno;
 	if (files.rlim_cur < need) {
