@@ -121,7 +121,9 @@ int mr_select_open(const struct mr_backend_config *config, struct mr_selection *
 	*ret_selection = (struct mr_selection){0};
 	if (config->dataplane != MR_DATAPLANE_AUTO)
 		return try_one(config, config->dataplane, ret_selection);
-	for (size_t i = 0; r && i < MR_SELECT_MAX; i++)
+	/* -EPROTO: an earlier daemon's program is attached and forwards, and can't be taken over.
+	 * Another dataplane beside it would see the same packets. */
+	for (size_t i = 0; r && r != -EPROTO && i < MR_SELECT_MAX; i++)
 		r = try_one(config, order[i], ret_selection);
 	return r;
 }
