@@ -177,7 +177,6 @@ static void dispatch(struct mr_rpc_request *request, json_t *document)
 	json_t *params = json_object_get(document, "params");
 	json_t *id = json_object_get(document, "id");
 
-	request->silent = !id;
 	if (id && (json_is_string(id) || json_is_number(id)))
 		mr_json_value(&request->id, NULL, id);
 	if (request->id.len > MR_RPC_ID_MAX) {
@@ -194,9 +193,11 @@ static void dispatch(struct mr_rpc_request *request, json_t *document)
 		mr_rpc_request_fail(
 			request, MR_RPC_INVALID, "not a request: \"method\" must be a text");
 	} else if (params && !json_is_object(params)) {
+		request->silent = !id;
 		mr_rpc_request_fail(request, MR_RPC_PARAMS, "%.64s: \"params\" must be an object",
 			json_string_value(method));
 	} else {
+		request->silent = !id;
 		config->dispatch(request, json_string_value(method), params, config->context);
 	}
 }
@@ -302,7 +303,7 @@ static bool collect_answers(struct mr_rpc_client *client)
 	}
 	if (client->head && client->head->slice)
 		return true;
-	if (client->notes_open && client->notes.len) {
+	if (client->notes_open && client->notes.len && client->out.len < OUT_HIGH) {
 		mr_json_raw(&client->out, client->notes.text, client->notes.len);
 		client->notes.len = 0;
 	}

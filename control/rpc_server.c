@@ -200,7 +200,8 @@ static struct mr_rpc_client *find_idle(
 			continue;
 		if (same_uid && c->uid != newcomer->uid)
 			continue;
-		if (!found || c->active_ms < found->active_ms)
+		/* Newer ones come first in the list. */
+		if (!found || c->active_ms <= found->active_ms)
 			found = c;
 	}
 	return found;
