@@ -235,19 +235,44 @@ static int configure(struct mr_backend *b, struct mr_port *port, struct mr_why *
 	return setup_queues(b, port, ret_why);
 }
 
-/* Descriptors that become readable when frames wait. Without them workers nap. */
+/*
+ * Descriptors that become readable when frames wait. Without them workers nap. Some drivers have
+ * descriptors that need no arming: they are readable as long as there is a frame.
+ */
 static void find_interrupts(const struct mr_backend *b, struct mr_port *port)
 {
-	for (uint16_t q = 0; q < b->options.workers && port->interrupts; q++) {
-		int fd = rte_eth_dev_rx_intr_ctl_q_get_fd(port->id, q);
+	bool wanted = port->interrupts;
 
-		if (fd < 0 || rte_eth_dev_rx_intr_enable(port->id, q))
-			port->interrupts = false;
-		else
+	port->interrupts = false;
+	for (uint16_t q = 0; q < b->options.workers && wanted; q++) {
+		int rc;
+
+		port->wake_fds[q] = rte_eth_dev_rx_intr_ctl_q_get_fd(port->id, q);
+		if (port->wake_fds[q] < 0)
+			break;
+		rc = rte_eth_dev_rx_intr_enable(port->id, q);
+		if (!rc) {
+			port->interrupts = true;
 			rte_eth_dev_rx_intr_disable(port->id, q);
-		port->wake_fds[q] = port->interrupts ? fd : -1;
+		} else if (rc != -ENOTSUP) {
+			port->wake_fds[q] = -1;
+		}
 	}
 	mr_eal_error("");
+}
+
+/*
+ * Neighbour discovery of IPv6 comes by multicast. An interface that the kernel also has is left as
+ * it is: the flags would outlive us.
+ */
+static void receive_multicast(const struct mr_port *port)
+{
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(port->id, &info) || info.if_index)
+		return;
+	if (rte_eth_allmulticast_enable(port->id))
+		rte_eth_promiscuous_enable(port->id);
 }
 
 static int start(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_why)
@@ -267,9 +292,7 @@ static int start(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_
 		return 0;
 	if (!rte_eth_dev_get_mtu(port->id, &mtu))
 		port->mtu = mtu;
-	/* Neighbour discovery of IPv6 comes by multicast. */
-	if (rte_eth_allmulticast_enable(port->id))
-		rte_eth_promiscuous_enable(port->id);
+	receive_multicast(port);
 	mr_eal_error("");
 	find_interrupts(b, port);
 	return mr_tap_start(port, ret_why);

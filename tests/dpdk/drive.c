@@ -227,7 +227,7 @@ static void serve(const struct setup *setup)
 	};
 	char line[64];
 
-	while (poll(fds, 2, -1) >= 0) {
+	while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
 		if (fds[1].revents)
 			ops->events(backend, 64, on_event, NULL);
 		if (!fds[0].revents)
