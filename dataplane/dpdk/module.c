@@ -73,8 +73,6 @@ static int backend_open(const struct mr_backend_config *config, struct mr_backen
 		close_backend(b);
 		return rc;
 	}
-	/* the strings were the configuration's */
-	b->options.n_devices = b->options.n_vdevs = b->options.n_eal = 0;
 	*ret_backend = b;
 	*ret_adopted = false;
 	return 0;

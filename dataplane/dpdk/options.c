@@ -39,38 +39,67 @@ static bool parse_number(const char *text, unsigned long lo, unsigned long hi, u
 	return true;
 }
 
-static const char *set_device(struct mr_dpdk_options *o, const char *value)
+static const char *add_device(struct mr_dpdk_options *o, const char *word)
 {
 	unsigned domain, bus, slot, function;
 	int length = 0;
 
-	if (sscanf(value, "%4x:%2x:%2x.%1u%n", &domain, &bus, &slot, &function, &length) != 4 ||
-		(value[length] && value[length] != ','))
-		return "want a PCI address such as 0000:03:00.0";
+	if (sscanf(word, "%4x:%2x:%2x.%1u%n", &domain, &bus, &slot, &function, &length) != 4 ||
+		(word[length] && word[length] != ','))
+		return "want PCI addresses such as 0000:03:00.0";
 	if (o->n_devices + o->n_vdevs == MR_DPDK_PORTS_MAX)
 		return "at most 16 devices";
-	o->devices[o->n_devices++] = value;
+	o->devices[o->n_devices++] = word;
 	return NULL;
 }
 
-static const char *set_vdev(struct mr_dpdk_options *o, const char *value)
+static const char *add_vdev(struct mr_dpdk_options *o, const char *word)
 {
-	if (strncmp(value, "net_", 4))
-		return "want a virtual Ethernet device of DPDK such as net_tap0,iface=x";
+	if (strncmp(word, "net_", 4))
+		return "want virtual Ethernet devices of DPDK such as net_tap0,iface=x";
 	if (o->n_devices + o->n_vdevs == MR_DPDK_PORTS_MAX)
 		return "at most 16 devices";
-	o->vdevs[o->n_vdevs++] = value;
+	o->vdevs[o->n_vdevs++] = word;
 	return NULL;
+}
+
+static const char *add_eal(struct mr_dpdk_options *o, const char *word)
+{
+	if (o->n_eal == MR_DPDK_EAL_MAX)
+		return "at most 32 arguments";
+	o->eal[o->n_eal++] = word;
+	return NULL;
+}
+
+/* Hands each word of `value`, copied to where it stays, to `add`. */
+static const char *each_word(struct mr_dpdk_options *o, const char *value, set_fn *add)
+{
+	size_t size = strlen(value) + 1;
+	const char *want = NULL;
+	char *text = o->text + o->text_used, *word, *rest;
+
+	if (size > sizeof(o->text) - o->text_used)
+		return "too long";
+	memcpy(text, value, size);
+	o->text_used += size;
+	for (word = strtok_r(text, " ", &rest); word && !want; word = strtok_r(NULL, " ", &rest))
+		want = add(o, word);
+	return want;
+}
+
+static const char *set_devices(struct mr_dpdk_options *o, const char *value)
+{
+	return each_word(o, value, add_device);
+}
+
+static const char *set_vdevs(struct mr_dpdk_options *o, const char *value)
+{
+	return each_word(o, value, add_vdev);
 }
 
 static const char *set_eal(struct mr_dpdk_options *o, const char *value)
 {
-	if (!*value)
-		return "want one argument of EAL";
-	if (o->n_eal == MR_DPDK_EAL_MAX)
-		return "at most 32 arguments";
-	o->eal[o->n_eal++] = value;
-	return NULL;
+	return each_word(o, value, add_eal);
 }
 
 /* "2,4-6" */
@@ -157,8 +186,8 @@ static const struct {
 	const char *name;
 	set_fn *set;
 } table[] = {
-	{"devices", set_device},
-	{"vdevs", set_vdev},
+	{"devices", set_devices},
+	{"vdevs", set_vdevs},
 	{"lcores", set_lcores},
 	{"workers", set_workers},
 	{"hugepages", set_hugepages},
@@ -189,21 +218,21 @@ static int set_option(struct mr_dpdk_options *o, const char *option, struct mr_w
 int mr_dpdk_options_parse(const char *const *options, size_t n_options,
 	struct mr_dpdk_options *ret_options, struct mr_why *ret_why)
 {
-	struct mr_dpdk_options o = {.descriptors = 512};
+	struct mr_dpdk_options *o = ret_options;
 	int rc;
 
+	*o = (struct mr_dpdk_options){.descriptors = 512};
 	for (size_t i = 0; i < n_options; i++) {
-		rc = set_option(&o, options[i], ret_why);
+		rc = set_option(o, options[i], ret_why);
 		if (rc)
 			return rc;
 	}
-	if (!o.workers)
-		o.workers = o.n_lcores ? (uint32_t)o.n_lcores : 1;
-	if (o.n_lcores && o.n_lcores != o.workers)
+	if (!o->workers)
+		o->workers = o->n_lcores ? (uint32_t)o->n_lcores : 1;
+	if (o->n_lcores && o->n_lcores != o->workers)
 		return mr_why_set(ret_why, -EINVAL,
 			"dpdk options: %u workers on %zu lcores: leave "
 			"out workers, or name as many lcores",
-			o.workers, o.n_lcores);
-	*ret_options = o;
+			o->workers, o->n_lcores);
 	return 0;
 }

@@ -26,8 +26,10 @@ enum mr_dpdk_exception {
 	MR_EXCEPTION_KERNEL, /* the kernel has seen it anyway */
 };
 
-/** Strings point into the daemon's configuration and are good while open() runs. */
+/** Lists are words with spaces between them, because the words themselves may have commas. */
 struct mr_dpdk_options {
+	char text[4096]; /* the words of all lists */
+	size_t text_used;
 	const char *devices[MR_DPDK_PORTS_MAX]; /* PCI address, maybe ",devargs" */
 	size_t n_devices;
 	const char *vdevs[MR_DPDK_PORTS_MAX]; /* EAL's form: "net_tap0,iface=x" */
@@ -44,7 +46,10 @@ struct mr_dpdk_options {
 	bool poll; /* never sleep */
 };
 
-/** Reads the options; -EINVAL with `ret_why` naming the option that is wrong. */
+/**
+ * Reads the options; -EINVAL with `ret_why` naming the option that is wrong, and `ret_options` half
+ * filled in. The result points into itself: it can't be copied.
+ */
 int mr_dpdk_options_parse(const char *const *options, size_t n_options,
 	struct mr_dpdk_options *ret_options, struct mr_why *ret_why);
 
