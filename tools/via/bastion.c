@@ -219,17 +219,18 @@ enum mr_exit mr_bastion_connect(
 	return connect_once(bastion, quietly);
 }
 
-/** Tells the master to leave, if it is there. */
+/** Tells the master to leave, if it is there, and removes what it may have left. */
 static void stop_master(struct mr_bastion *bastion)
 {
 	mr_cleanup(mr_words_free) struct mr_words ssh = {0};
 	int status;
 
-	if (!bastion->control || access(bastion->control, F_OK) < 0)
+	if (!bastion->control)
 		return;
 	add_master_client(bastion, &ssh);
 	mr_words_add_all(&ssh, "-O", "exit", "bastion", NULL);
-	mr_child_run(ssh.at, MR_CHILD_NO_INPUT | MR_CHILD_NO_OUTPUT, LOCAL_MS, &status);
+	if (access(bastion->control, F_OK) == 0)
+		mr_child_run(ssh.at, MR_CHILD_NO_INPUT | MR_CHILD_NO_OUTPUT, LOCAL_MS, &status);
 	unlink(bastion->control);
 	unlink(bastion->socket);
 }
@@ -256,8 +257,6 @@ void mr_bastion_close(struct mr_bastion *bastion)
 	stop_master(bastion);
 	mr_close_fd(&bastion->log_fd);
 	mr_close_fd(&bastion->log_writer);
-	if (bastion->socket)
-		unlink(bastion->socket);
 	if (bastion->log)
 		unlink(bastion->log);
 	if (bastion->dir)

@@ -138,9 +138,9 @@ static enum mr_exit choose_address(struct mr_setup *setup)
 	}
 	give_back(setup);
 	return mr_cli_fail(MR_EXIT_FAILED,
-		"the relay on %s has no address that can be dialled from here (it has %s%s): try "
-		"without -4 or -6",
-		args->bastion, addresses[0], setup->session.n_addresses > 1 ? " and others" : "");
+		"the relay on %s has no address that can be dialled from here, only %s%s: %s",
+		args->bastion, addresses[0], setup->session.n_addresses > 1 ? " and others" : "",
+		args->family ? "try without -4 or -6" : "that name is not known here");
 }
 
 enum mr_exit mr_setup_run(
