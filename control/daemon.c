@@ -13,11 +13,14 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "events.h"
 #include "feed.h"
 #include "host.h"
 #include "keep.h"
 #include "loopback.h"
 #include "neigh.h"
+#include "reaper.h"
+#include "runt.h"
 #include "select.h"
 
 struct mr_daemon {
@@ -38,6 +41,9 @@ struct mr_daemon {
 	size_t n_dialled;
 	struct mr_sessions *sessions;
 	struct mr_keep *keep;
+	struct mr_events *events;
+	struct mr_runt *runt;
+	struct mr_reaper *reaper;
 	struct mr_watch *watch;
 	struct mr_identities *identities;
 	struct mr_rpc_server *server;
@@ -287,6 +293,25 @@ static void log_restored(const struct mr_restore_report *report)
 			report->skipped, report->unheld, report->first.text);
 }
 
+static void on_no_neighbour(void *context, uint32_t ifindex, const struct mr_addr *addr)
+{
+	struct mr_daemon *daemon = context;
+
+	mr_neigh_resolve(daemon->neigh, ifindex, addr);
+}
+
+/* What keeps sessions true once they are there: news from the dataplane, and the clock. */
+static int start_upkeep(struct mr_daemon *daemon, struct mr_why *why)
+{
+	int r = mr_events_new(daemon->sessions, on_no_neighbour, daemon, &daemon->events);
+
+	if (!r)
+		r = mr_runt_open(&daemon->runt, why);
+	if (!r)
+		r = mr_reaper_new(daemon->sessions, daemon->runt, &daemon->reaper);
+	return r;
+}
+
 static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 {
 	struct mr_sessions_config config = {
@@ -314,9 +339,10 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 	if (!daemon->watch || !daemon->keep)
 		return -ENOMEM;
 	r = mr_sessions_restore(daemon->sessions, daemon->selection.adopted, &report, why);
-	if (!r)
-		log_restored(&report);
-	return r;
+	if (r)
+		return r;
+	log_restored(&report);
+	return start_upkeep(daemon, why);
 }
 
 /* The socket. */
@@ -432,6 +458,9 @@ static void stop_sessions(struct mr_daemon *daemon)
 		return;
 	if (mr_sessions_flush(daemon->sessions, &why))
 		mr_log_error("the newest counts of sessions are lost: %s", why.text);
+	mr_reaper_free(daemon->reaper);
+	mr_events_free(daemon->events);
+	mr_runt_close(daemon->runt);
 	mr_watch_free(daemon->watch);
 	mr_keep_free(daemon->keep);
 	if (daemon->logger.fn)
