@@ -75,6 +75,13 @@ def write(w):
         w.row(f"ICMPv6 quoting {cut} octets", "c6t6",
               error6(ICMPv6DestUnreach(code=4), inner6[:cut]), TARGETS_IF,
               "icmp_hint" if cut >= 48 else "truncated")
+    for cut in (0, 19, 20, 27):
+        w.row(f"ICMP quoting {cut} octets, the rest is padding", "c4t4",
+              error4(3, 3, inner4[:cut]) + inner4[cut:cut + 40], TARGETS_IF, "truncated")
+    for cut in (0, 39, 40, 47):
+        w.row(f"ICMPv6 quoting {cut} octets, the rest is padding", "c6t6",
+              error6(ICMPv6DestUnreach(code=4), inner6[:cut]) + inner6[cut:cut + 60], TARGETS_IF,
+              "truncated")
     w.section("the frame cut short")
     whole = error4(3, 3, inner4)
     for cut in range(14, len(whole)):
@@ -97,6 +104,9 @@ def write(w):
         "IPv6 inside": inner6,
         "an answer to the client": quoted(4, src=PUBLIC[4], sport=PUBLIC_PORT, dst=CLIENT[4],
                                           dport=CLIENT_PORT),
+        "a header with options, by its length": b"\x46" + inner4[1:],
+        "a header shorter than any": b"\x44" + inner4[1:],
+        "a header of another version": b"\x65" + inner4[1:],
         "zeros": bytes(40),
     }
     for name, inner in others.items():

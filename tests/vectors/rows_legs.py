@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Legs: who gets a slot, who keeps one, what an answer proves, and what is counted."""
-from model import (CLIENT, CLIENTS_IF, HINT, MS, NOW, OPEN, PROVEN, S, UNPROVEN,
-                   Session, leg)
+from model import (CLIENT, CLIENTS_IF, HINT, MS, NOW, OPEN, PROVEN, S, TO_CLIENTS,
+                   UNPROVEN, Session, leg)
 from packets import client_datagram, target_datagram
 
 STRANGER = {4: "198.51.100.77", 6: "2001:db8:c::77"}
@@ -48,6 +48,10 @@ def known_legs(w):
             w.client(f"{name} leg in slot {slot}", stranger(seq=100), s, slot)
             w.client(f"{name} leg in slot {slot}, a late datagram", stranger(seq=80), s, slot)
             w.client(f"{name} leg in slot {slot}, from far ahead", stranger(seq=1 << 40), s, slot)
+    ahead = Session.attached(4, 4).put(3, leg(STRANGER[4], state=UNPROVEN, next_seq=120,
+                                              datagrams=3))
+    for seq in (110, 119, 120, 121):
+        w.client(f"a leg whose newest number is 119, number {seq}", stranger(seq=seq), ahead, 3)
     s = Session.attached(4, 4).put(3, leg(STRANGER[4], claimed=NOW - 3600 * S + 3550 * S,
                                           client=NOW - 50 * S, state=UNPROVEN))
     w.client("an old leg that nobody took is served", stranger(seq=100), s, 3)
@@ -133,6 +137,9 @@ def holds(w):
     nothing_free(w, "claimed by a packet whose clock was read later", stranger(),
                  crowded(claimed=NOW + MS, client=NOW + MS), exact=True)
 
+    w.client("a slot that is taken keeps nothing of its former leg", stranger(seq=100),
+             crowded().put(5, other(5, state=UNPROVEN, claimed=NOW - 10 * S, client=NOW - 4 * S,
+                                    target=NOW - 5 * S, next_seq=130, datagrams=9)), 5)
     w.section("a proven leg keeps its slot for ten seconds after its last use")
     for age in (10 * S - 1, 10 * S, 10 * S + 1):
         for who, client, target in (("client", age, 50 * S), ("target", 50 * S, age),
@@ -235,6 +242,12 @@ def answers(w):
                     datagrams=10), "public_slot": 2})
     w.target("a roam to another public address", target_datagram(4, 2, 50), s,
              public="203.0.113.8")
+    s = Session.attached(4, 4).put(2, leg(STRANGER[4], next_seq=120, datagrams=20))
+    s.set(to_client={**TO_CLIENTS, "dmac": "02:00:00:00:11:77", "mtu": 1280})
+    w.target("a roam asks for the next hop anew", target_datagram(4, 2, 50), s)
+    s.set(client_seq=105, client_ns=NOW - 2 * S, target_ns=NOW - 3 * S)
+    w.target("a roam keeps what is known of the former leg", target_datagram(4, 2, 50), s)
+    w.target("an answer proves the newest number on its leg", target_datagram(4, 0, 50), s)
     w.section("losses across a roam")
     for next_seq, datagrams, name in ((110, 10, "none"), (110, 4, "six"), (110, 30, "repeats"),
                                       (90, 10, "the new leg is behind"),

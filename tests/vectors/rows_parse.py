@@ -72,6 +72,13 @@ def lengths(w):
     for value in (udp_len + 1, 0xffff):
         w.row(f"IPv6: payload length {value}, more than the frame", "c6t6",
               patched(d6, 18, number(value)), CLIENTS_IF, "truncated")
+    for length in (0, 7):
+        w.row(f"IPv4: UDP length and IP payload agree on {length}", "c4t4",
+              patched(patched(d4, 38, number(length)), 16, number(20 + length)), CLIENTS_IF,
+              "bad_length")
+        w.row(f"IPv6: UDP length and IP payload agree on {length}", "c6t6",
+              patched(patched(d6, 58, number(length)), 18, number(length)), CLIENTS_IF,
+              "bad_length")
     w.row("IPv4: total length reaches into the padding", "c4t4",
           patched(d4 + bytes(4), 16, number(ip_len + 2)), CLIENTS_IF, "bad_length")
     for ihl in (0, 4):
