@@ -21,6 +21,7 @@
 #include "neigh.h"
 #include "reaper.h"
 #include "runt.h"
+#include "sandbox.h"
 #include "select.h"
 
 struct mr_daemon {
@@ -113,8 +114,8 @@ static void reload(struct mr_daemon *daemon)
 		daemon->config.policy = fresh.policy;
 		fresh.policy = (struct mr_policy){0};
 		mr_log_init(fresh.log_level);
-		mr_log_notice(
-			"policy read anew: %zu rules; other settings hold from the next start",
+		mr_log_notice("policy read anew, rules in it: %zu; other settings hold from the "
+			      "next start",
 			daemon->config.policy.n_rules);
 		mr_config_clear(&fresh);
 	}
@@ -387,6 +388,10 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 	int r = mr_host_prepare(config, &daemon->lock_fd, why);
 
 	if (!r)
+		r = mr_host_raise_limits(config, why);
+	if (!r)
+		r = mr_sandbox_enter(config->dataplane, why);
+	if (!r)
 		r = start_signals(daemon);
 	if (!r)
 		r = mr_netlink_open(&daemon->loop, &daemon->netlink, why);
@@ -395,8 +400,6 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 		r = mr_host_complete(config, daemon->netlink, why);
 	if (!r)
 		r = mr_host_carriers(config, daemon->netlink, &daemon->routes.carriers, why);
-	if (!r)
-		r = mr_host_raise_limits(config, why);
 	if (!r)
 		r = make_pools(daemon);
 	/* Before the dataplane: a store that is not to be had must not leave one attached. */
@@ -411,7 +414,9 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 	daemon->identities = r ? NULL : mr_identities_new(&daemon->loop);
 	if (!r && !daemon->identities)
 		r = -ENOMEM;
-	return r ? r : start_server(daemon, why);
+	if (!r)
+		r = start_server(daemon, why);
+	return r ? r : mr_sandbox_tighten(daemon->selection.dataplane, why);
 }
 
 int mr_daemon_start(
