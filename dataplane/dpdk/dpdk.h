@@ -94,6 +94,7 @@ struct mr_worker {
 	struct mr_reason_count counts[MR_REASON_CAPACITY];
 	struct mr_event_limit limits[MR_EVENT_KINDS];
 	struct mr_outgoing *out; /* one a port */
+	uint64_t (*clock)(void); /* CLOCK_MONOTONIC, ns; tests have their own */
 } __rte_cache_aligned;
 
 struct mr_backend {

@@ -195,11 +195,15 @@ static void refresh_target(struct burst *b, struct mr_session *s)
 	mr_session_unlock(s);
 }
 
+/* A bond's member stands for the bond; the interface may take tags off. */
 static void learn_ingress(const struct burst *b, struct mr_ingress *ret)
 {
 	const struct mr_link *link = mr_tables_link(b->t, b->port->ifindex);
 
-	*ret = (struct mr_ingress){.ifindex = link ? link->ifindex : b->port->ifindex};
+	*ret = (struct mr_ingress){
+		.ifindex = link ? link->ifindex : b->port->ifindex,
+		.vlan_stripped = link && link->flags & MR_LINK_VLAN_STRIPPED,
+	};
 }
 
 static int decide(

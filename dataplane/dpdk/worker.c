@@ -81,7 +81,7 @@ static void handle(struct mr_worker *w, unsigned port_index, struct rte_mbuf **f
 	struct mr_outgoing *out = w->out;
 	uint16_t n_passed = 0, n_dropped = 0;
 
-	mr_relay_burst(w, port, frames, n, now_ns(), what);
+	mr_relay_burst(w, port, frames, n, w->clock(), what);
 	for (uint16_t i = 0; i < n; i++) {
 		switch (mr_reason_verdict((enum mr_reason)what[i].reason)) {
 		case MR_VERDICT_SEND: {
@@ -128,8 +128,7 @@ static uint16_t send_for_kernel(struct mr_worker *w, const struct mr_port *port)
 	return n;
 }
 
-/* Serves every port once; returns how many frames there were. */
-static unsigned poll_ports(struct mr_worker *w)
+unsigned mr_worker_poll(struct mr_worker *w)
 {
 	struct mr_backend *b = w->backend;
 	struct rte_mbuf *frames[MR_BURST];
@@ -169,7 +168,7 @@ static void sleep_until_woken(struct mr_worker *w, int timeout_ms)
 	struct epoll_event events[8];
 
 	arm(w, true);
-	if (!poll_ports(w)) {
+	if (!mr_worker_poll(w)) {
 		rte_rcu_qsbr_thread_offline(rcu, w->index);
 		epoll_wait(w->epoll_fd, events, 8, timeout_ms);
 		rte_rcu_qsbr_thread_online(rcu, w->index);
@@ -198,7 +197,7 @@ static int run(void *context)
 	rte_rcu_qsbr_thread_register(b->tables.rcu, w->index);
 	rte_rcu_qsbr_thread_online(b->tables.rcu, w->index);
 	while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
-		if (poll_ports(w)) {
+		if (mr_worker_poll(w)) {
 			busy = rte_rdtsc();
 		} else if (!b->options.poll && rte_rdtsc() - busy > spin) {
 			sleep_until_woken(w, timeout_ms);
@@ -220,15 +219,21 @@ static int watch(const struct mr_worker *w, int fd, uint32_t events)
 	return fd < 0 || !epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? 0 : -errno;
 }
 
-static int prepare(struct mr_worker *w)
+int mr_worker_prepare(struct mr_backend *b, uint32_t index, struct mr_worker *w)
 {
-	const struct mr_backend *b = w->backend;
 	int rc;
 
+	w->backend = b;
+	w->index = index;
+	w->lcore_id = index + 1;
+	w->clock = now_ns;
 	w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (w->epoll_fd < 0 || w->wake_fd < 0)
 		return -errno;
+	w->out = rte_zmalloc("outgoing", b->n_ports * sizeof(*w->out), 0);
+	if (!w->out)
+		return -ENOMEM;
 	rc = watch(w, w->wake_fd, EPOLLIN);
 	for (unsigned i = 0; i < b->n_ports && !rc; i++) {
 		const struct mr_port *port = &b->ports[i];
@@ -242,24 +247,26 @@ static int prepare(struct mr_worker *w)
 	return rc;
 }
 
+void mr_worker_clear(struct mr_worker *w)
+{
+	if (w->epoll_fd >= 0)
+		close(w->epoll_fd);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
+	rte_free(w->out);
+}
+
 int mr_workers_start(struct mr_backend *b, struct mr_why *ret_why)
 {
 	b->workers = rte_zmalloc(
 		"workers", b->options.workers * sizeof(*b->workers), RTE_CACHE_LINE_SIZE);
 	if (!b->workers)
 		return mr_why_set(ret_why, -ENOMEM, "workers don't fit into DPDK's memory");
+	for (uint32_t i = 0; i < b->options.workers; i++)
+		b->workers[i].epoll_fd = b->workers[i].wake_fd = -1;
 	for (uint32_t i = 0; i < b->options.workers; i++) {
 		struct mr_worker *w = &b->workers[i];
-
-		w->backend = b;
-		w->index = i;
-		w->out = rte_zmalloc("outgoing", b->n_ports * sizeof(*w->out), 0);
-		w->lcore_id = i + 1;
-		w->epoll_fd = w->wake_fd = -1;
-	}
-	for (uint32_t i = 0; i < b->options.workers; i++) {
-		struct mr_worker *w = &b->workers[i];
-		int rc = w->out ? prepare(w) : -ENOMEM;
+		int rc = mr_worker_prepare(b, i, w);
 
 		if (!rc)
 			rc = rte_eal_remote_launch(run, w, w->lcore_id);
@@ -286,11 +293,7 @@ void mr_workers_stop(struct mr_backend *b)
 			;
 		if (w->launched)
 			rte_eal_wait_lcore(w->lcore_id);
-		if (w->epoll_fd >= 0)
-			close(w->epoll_fd);
-		if (w->wake_fd >= 0)
-			close(w->wake_fd);
-		rte_free(w->out);
+		mr_worker_clear(w);
 	}
 	rte_free(b->workers);
 	b->workers = NULL;

@@ -11,4 +11,11 @@ int mr_workers_start(struct mr_backend *b, struct mr_why *ret_why);
 /** Wakes and ends them; packets that they hold are freed. */
 void mr_workers_stop(struct mr_backend *b);
 
+/** One worker, not yet running; `w` is zeroed. -ENOMEM. */
+int mr_worker_prepare(struct mr_backend *b, uint32_t index, struct mr_worker *w);
+void mr_worker_clear(struct mr_worker *w);
+
+/** Serves every port once, on the calling thread; returns how many frames there were. */
+unsigned mr_worker_poll(struct mr_worker *w);
+
 #endif

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * vec_dpdk.c - see vec_dpdk.h. The worker is the module's own, polled on the test's thread.
+ */
+#include "vec_dpdk.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "eal.h"
+#include "events.h"
+#include "routes.h"
+#include "tables.h"
+#include "worker.h"
+
+#define FIRST_IFINDEX 11 /* model.py has interfaces 11 to 14 */
+#define PORTS         4
+#define RING_SIZE     64
+#define POOL_SIZE     1023
+#define MAX_SESSIONS  16
+
+struct mr_vec_dpdk {
+	struct mr_backend backend;
+	struct mr_worker *worker;
+	struct rte_ring *in[PORTS], *out[PORTS];
+	int kernel_fds[PORTS]; /* what is passed comes out here */
+	uint64_t counts[MR_REASON_CAPACITY];
+};
+
+static uint64_t clock_ns;
+
+static uint64_t set_clock(void)
+{
+	return clock_ns;
+}
+
+static int open_port(struct mr_vec_dpdk *bed, unsigned i)
+{
+	struct mr_port *port = &bed->backend.ports[i];
+	struct rte_eth_conf conf = {0};
+	char name[32];
+	int fds[2], id;
+
+	snprintf(name, sizeof(name), "in%u", i);
+	bed->in[i] = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY, 0);
+	snprintf(name, sizeof(name), "out%u", i);
+	bed->out[i] = rte_ring_create(name, RING_SIZE, SOCKET_ID_ANY, 0);
+	snprintf(name, sizeof(name), "wire%u", i);
+	if (!bed->in[i] || !bed->out[i])
+		return -ENOMEM;
+	id = rte_eth_from_rings(name, &bed->in[i], 1, &bed->out[i], 1, 0);
+	if (id < 0)
+		return -EIO;
+	if (rte_eth_dev_configure((uint16_t)id, 1, 1, &conf) ||
+		rte_eth_rx_queue_setup((uint16_t)id, 0, RING_SIZE, 0, NULL, bed->backend.pool) ||
+		rte_eth_tx_queue_setup((uint16_t)id, 0, RING_SIZE, 0, NULL) ||
+		rte_eth_dev_start((uint16_t)id))
+		return -EIO;
+	/* A datagram socket keeps the ends of frames, as a TAP does. */
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds))
+		return -errno;
+	*port = (struct mr_port){
+		.id = (uint16_t)id,
+		.ifindex = FIRST_IFINDEX + i,
+		.mtu = RTE_ETHER_MTU,
+		.has_tap = true,
+		.started = true,
+	};
+	for (unsigned w = 0; w < MR_DPDK_WORKERS_MAX; w++)
+		port->tap_fds[w] = port->wake_fds[w] = -1;
+	port->tap_fds[0] = fds[0];
+	bed->kernel_fds[i] = fds[1];
+	bed->backend.n_ports = i + 1;
+	return 0;
+}
+
+static int open_started(struct mr_vec_dpdk *bed, struct mr_why *why)
+{
+	struct mr_backend *b = &bed->backend;
+	const struct mr_backend_config config = {
+		.max_sessions = MAX_SESSIONS,
+		.max_public_keys = MAX_SESSIONS * MR_VEC_ADDRESSES,
+		.upstream_lo = 61008,
+	};
+	int rc = mr_tables_open(&config, 1, &b->tables, why);
+
+	if (!rc)
+		rc = mr_events_open(&b->events, why);
+	if (rc)
+		return rc;
+	b->pool = rte_pktmbuf_pool_create(
+		"packets", POOL_SIZE, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	bed->worker = rte_zmalloc("worker", sizeof(*bed->worker), RTE_CACHE_LINE_SIZE);
+	if (!b->pool || !bed->worker)
+		return mr_why_set(why, -ENOMEM, "out of memory");
+	for (unsigned i = 0; i < PORTS && !rc; i++)
+		rc = open_port(bed, i);
+	if (!rc)
+		rc = mr_worker_prepare(b, 0, bed->worker);
+	if (rc)
+		return mr_why_set(why, rc, "ports: %s", strerror(-rc));
+	bed->worker->clock = set_clock;
+	rte_rcu_qsbr_thread_register(b->tables.rcu, 0);
+	return 0;
+}
+
+int mr_vec_dpdk_open(struct mr_vec_dpdk **ret_bed, char *why)
+{
+	static const char *const options[] = {"hugepages=none", "memory=64"};
+	struct mr_vec_dpdk *bed = calloc(1, sizeof(*bed));
+	struct mr_why text = {""};
+	bool huge;
+	int rc;
+
+	if (!bed)
+		return -ENOMEM;
+	rc = mr_dpdk_options_parse(options, 2, &bed->backend.options, &text);
+	if (!rc)
+		rc = mr_eal_start(&bed->backend.options, 0, &huge, &text);
+	if (!rc)
+		rc = open_started(bed, &text);
+	if (rc) {
+		snprintf(why, MR_VEC_WHY, "%s", text.text);
+		free(bed);
+		return rc;
+	}
+	*ret_bed = bed;
+	return 0;
+}
+
+void mr_vec_dpdk_close(struct mr_vec_dpdk *bed)
+{
+	struct mr_backend *b = &bed->backend;
+
+	mr_worker_clear(bed->worker);
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		rte_eth_dev_stop(b->ports[i].id);
+		rte_eth_dev_close(b->ports[i].id);
+		close(b->ports[i].tap_fds[0]);
+		close(bed->kernel_fds[i]);
+	}
+	mr_routes_free(b->routes);
+	mr_neighbours_free(b->neighbours);
+	mr_events_close(&b->events);
+	mr_tables_close(&b->tables);
+	mr_eal_stop();
+	free(bed);
+}
+
+static struct mr_kernel_route default_route(const struct mr_vec_file *file, int family)
+{
+	struct mr_kernel_route route = {
+		.family = family,
+		.table = RT_TABLE_MAIN,
+		.type = RTN_UNICAST,
+		.n_hops = 1,
+		.hops[0] = {.ifindex = file->lookup.ifindex, .weight = 1, .has_gateway = true},
+	};
+
+	/* any addresses will do: the neighbours' table has them */
+	route.hops[0].gateway = (struct mr_addr){{1, 0, 0, (__be32)family}};
+	if (family == AF_INET)
+		route.dst = mr_addr_from_v4(0);
+	return route;
+}
+
+/* Routing as the file has it: any client is behind a gateway. */
+static int put_routes(struct mr_backend *b, const struct mr_vec_file *file)
+{
+	struct mr_kernel_route routes[] = {
+		default_route(file, AF_INET), default_route(file, AF_INET6)};
+	struct mr_kernel_rule rules[2] = {{.family = AF_INET}, {.family = AF_INET6}};
+	struct mr_kernel_link link = {
+		.ifindex = file->lookup.ifindex, .mtu = file->lookup.mtu, .up = true};
+	struct mr_kernel_neighbour neighbours[2] = {{0}, {0}};
+	struct mr_kernel_tables k = {
+		.routes = routes,
+		.n_routes = 2,
+		.rules = rules,
+		.n_rules = 2,
+		.links = &link,
+		.n_links = 1,
+		.neighbours = neighbours,
+		.n_neighbours = 2,
+	};
+	int rc;
+
+	memcpy(link.mac, file->lookup.smac, sizeof(link.mac));
+	for (unsigned i = 0; i < 2; i++) {
+		rules[i].action = FR_ACT_TO_TBL;
+		rules[i].table = RT_TABLE_MAIN;
+		rules[i].suppress_prefix = -1;
+		if (rules[i].family == AF_INET)
+			rules[i].src = rules[i].dst = mr_addr_from_v4(0);
+		neighbours[i].ifindex = file->lookup.ifindex;
+		neighbours[i].addr = routes[i].hops[0].gateway;
+		memcpy(neighbours[i].mac, file->lookup.dmac, sizeof(neighbours[i].mac));
+	}
+	mr_routes_free(b->routes);
+	mr_neighbours_free(b->neighbours);
+	b->routes = NULL;
+	b->neighbours = NULL;
+	rc = mr_routes_build(&k, &b->routes);
+	return rc ? rc : mr_neighbours_build(&k, &b->neighbours);
+}
+
+int mr_vec_dpdk_world(struct mr_vec_dpdk *bed, const struct mr_vec_file *file)
+{
+	struct mr_tables *t = &bed->backend.tables;
+	int rc = 0;
+
+	for (size_t i = 0; i < file->n_addresses; i++)
+		t->addresses[i] = file->addresses[i];
+	for (size_t i = 0; i < file->n_links && !rc; i++)
+		rc = mr_tables_link_put(t, file->links[i].ifindex, &file->links[i].link);
+	t->generation = file->generation;
+	return rc ? rc : put_routes(&bed->backend, file);
+}
+
+static int put_session(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
+	const struct mr_vec *row, const struct mr_session *session)
+{
+	struct mr_tables *t = &bed->backend.tables;
+	struct mr_key key = mr_vec_target_key(row);
+	struct mr_ref ref = {MR_VEC_INDEX, 0};
+	int rc = mr_tables_session_put(t, MR_VEC_INDEX, session);
+
+	if (!rc)
+		rc = mr_tables_key_put(t, t->target_keys, &key, ref);
+	for (uint32_t i = 0; i < file->n_addresses && !rc; i++) {
+		ref.public_slot = i;
+		key = mr_vec_public_key(file, row, i);
+		rc = mr_tables_key_put(t, t->public_keys, &key, ref);
+	}
+	return rc;
+}
+
+static int take_session(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
+	const struct mr_vec *row, struct mr_session *ret_session)
+{
+	struct mr_tables *t = &bed->backend.tables;
+	struct mr_key key = mr_vec_target_key(row);
+	int rc = mr_tables_session_get(t, MR_VEC_INDEX, 1, ret_session);
+
+	if (!rc)
+		rc = mr_tables_key_del(t, t->target_keys, &key);
+	for (uint32_t i = 0; i < file->n_addresses && !rc; i++) {
+		key = mr_vec_public_key(file, row, i);
+		rc = mr_tables_key_del(t, t->public_keys, &key);
+	}
+	return rc;
+}
+
+/* The one reason that was counted since the last row, MR_REASON_COUNT if it isn't one. */
+static enum mr_reason counted(struct mr_vec_dpdk *bed)
+{
+	enum mr_reason found = MR_REASON_COUNT;
+	uint64_t total = 0;
+
+	for (int i = 0; i < MR_REASON_CAPACITY; i++) {
+		uint64_t more = bed->worker->counts[i].packets - bed->counts[i];
+
+		bed->counts[i] += more;
+		total += more;
+		if (more)
+			found = (enum mr_reason)i;
+	}
+	return total == 1 ? found : MR_REASON_COUNT;
+}
+
+/* The frame that came out at whichever port, sent or passed. */
+static void collect(struct mr_vec_dpdk *bed, struct mr_vec_result *result)
+{
+	result->len = 0;
+	for (unsigned i = 0; i < PORTS; i++) {
+		struct rte_mbuf *m;
+		ssize_t length;
+
+		if (!rte_ring_dequeue(bed->out[i], (void **)&m)) {
+			result->len = m->pkt_len;
+			result->egress = FIRST_IFINDEX + i;
+			memcpy(result->frame, rte_pktmbuf_mtod(m, void *), m->data_len);
+			rte_pktmbuf_free(m);
+		}
+		length = recv(bed->kernel_fds[i], result->frame, sizeof(result->frame), 0);
+		if (length >= 0)
+			result->len = (size_t)length;
+	}
+}
+
+int mr_vec_dpdk_run(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
+	const struct mr_vec *row, struct mr_session *session, struct mr_vec_result *ret_result)
+{
+	struct rte_rcu_qsbr *rcu = bed->backend.tables.rcu;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(bed->backend.pool);
+	unsigned port = row->ingress - FIRST_IFINDEX;
+	char *data;
+	int rc;
+
+	if (!m || port >= PORTS)
+		return m ? -EINVAL : -ENOMEM;
+	data = rte_pktmbuf_append(m, (uint16_t)row->in_len);
+	if (!data)
+		return -EMSGSIZE;
+	memcpy(data, row->in, row->in_len);
+	rc = put_session(bed, file, row, session);
+	if (rc)
+		return rc;
+	clock_ns = row->clock_ns;
+	rte_ring_enqueue(bed->in[port], m);
+	rte_rcu_qsbr_thread_online(rcu, 0);
+	mr_worker_poll(bed->worker);
+	rte_rcu_qsbr_thread_offline(rcu, 0);
+	memset(ret_result, 0, sizeof(*ret_result));
+	collect(bed, ret_result);
+	ret_result->reason = counted(bed);
+	return take_session(bed, file, row, session);
+}
