@@ -55,6 +55,13 @@ static void on_notice(const struct mr_notice *notice, void *context)
 	case MR_NOTICE_ROAMED:
 		keep_client(keep, info->index, &notice->client);
 		break;
+	case MR_NOTICE_LEG:
+		/* mosh hops its port when it hears nothing for 10 s: somebody's link address may
+		 * have changed without a word. */
+		mr_neigh_verify(keep->neigh, &info->target);
+		if (is_set(&keep->clients[info->index]))
+			mr_neigh_verify(keep->neigh, &keep->clients[info->index]);
+		break;
 	case MR_NOTICE_CLOSED:
 		drop_client(keep, info->index);
 		if (keep->targets[info->index])

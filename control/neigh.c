@@ -27,16 +27,14 @@
 #define GATEWAYS_MAX 64
 #define RECENT       1024 /* slots that remember what was resolved in the last second */
 #define USE_S        10   /* each entry is used once in so long where we keep it alive, ... */
+#define VERIFY_MS    5000 /* an entry is not verified more often */
 #define CHECK_S      60   /* ... or looked at, where the kernel does */
-
-#define NUD_VALID_STATES \
-	(NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 struct next_hop {
 	uint32_t ifindex;
 	struct mr_addr addr;
 	size_t users;
-	uint64_t marked_ms;
+	uint64_t marked_ms, verified_ms;
 	bool again; /* gone, or could not be marked: at the next tick */
 	TAILQ_ENTRY(next_hop) link;
 };
@@ -283,11 +281,12 @@ static void neighbour_changed(uint16_t type, uint32_t ifindex, const struct mr_a
 	struct next_hop key = {.ifindex = ifindex, .addr = *addr};
 	struct next_hop **node = tfind(&key, &neigh->entry_tree, entry_compare);
 
-	(void)state, (void)flags, (void)mac;
-	if (!node || type != RTM_DELNEIGH)
+	(void)flags, (void)mac;
+	if (!node || (type != RTM_DELNEIGH && !(state & NUD_FAILED)))
 		return;
-	/* Deleted by hand, or by the kernel's garbage collection. Once at once, then by the tick:
-	 * whoever deletes in a loop must not make us spin. */
+	/* Deleted by hand or by the kernel's garbage collection, or found dead by probes to the
+	 * address that it had: then it is looked for by broadcast now. Once at once, then by the
+	 * tick: whoever deletes in a loop must not make us spin. */
 	struct next_hop *entry = *node;
 	if (uv_now(neigh->tick.loop) - entry->marked_ms >= ROUND_MS) {
 		entry_mark(neigh, entry);
@@ -402,6 +401,23 @@ void mr_neigh_resolve(struct mr_neigh *neigh, uint32_t ifindex, const struct mr_
 		(void)mr_neigh_entry_use(neigh->netlink, key.ifindex, &key.addr, MR_NEIGH_AS_IT_IS);
 }
 
+void mr_neigh_verify(struct mr_neigh *neigh, const struct mr_addr *dst)
+{
+	struct destination key = {.addr = *dst};
+	struct destination **node = tfind(&key, &neigh->destination_tree, destination_compare);
+	uint64_t now_ms = uv_now(neigh->tick.loop);
+
+	if (!node || !(*node)->entry)
+		return;
+	struct next_hop *entry = (*node)->entry;
+	if (entry->verified_ms && now_ms - entry->verified_ms < VERIFY_MS)
+		return;
+	entry->verified_ms = now_ms;
+	/* Probing takes the mark off, so it is set again. */
+	if (!mr_neigh_entry_probe(neigh->netlink, entry->ifindex, &entry->addr))
+		entry_mark(neigh, entry);
+}
+
 /* Opening and closing */
 
 int mr_neigh_open(
@@ -460,32 +476,6 @@ void mr_neigh_close(struct mr_neigh *neigh, bool unmark)
 }
 
 /* Questions */
-
-int mr_neigh_state_get(
-	struct mr_netlink *netlink, const struct mr_addr *dst, struct mr_neigh_state *ret_state)
-{
-	struct mr_route_query query = {.dst = *dst, .one_path = true};
-	struct mr_neigh_entry entry = {0};
-	struct mr_route route;
-	int error = mr_route_get(netlink, &query, &route);
-
-	if (error)
-		return error;
-	if (route.type != MR_ROUTE_UNICAST)
-		return -ENETUNREACH;
-	error = mr_neigh_entry_get(netlink, route.oif, &route.gateway, &entry);
-	if (error && error != -ENOENT)
-		return error;
-	*ret_state = (struct mr_neigh_state){
-		.ifindex = route.oif,
-		.next_hop = route.gateway,
-		.nud = entry.nud,
-		.valid = entry.has_mac && (entry.nud & NUD_VALID_STATES),
-		.managed = entry.managed,
-	};
-	memcpy(ret_state->mac, entry.mac, sizeof(ret_state->mac));
-	return 0;
-}
 
 bool mr_neigh_managed(const struct mr_neigh *neigh)
 {

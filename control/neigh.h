@@ -50,6 +50,13 @@ void mr_neigh_drop(struct mr_neigh *neigh, const struct mr_addr *dst);
 #define MR_NEIGH_RESOLVE_RATE 500
 void mr_neigh_resolve(struct mr_neigh *neigh, uint32_t ifindex, const struct mr_addr *addr);
 
+/**
+ * A kept destination is suspected not to answer any more: have the kernel ask its next hop now,
+ * rather than when it ages (some 45 s). At most once in 5 s for each next hop; a destination that
+ * isn't kept is ignored.
+ */
+void mr_neigh_verify(struct mr_neigh *neigh, const struct mr_addr *dst);
+
 /** The state of the next hop to a destination, for doctor and `show`. */
 struct mr_neigh_state {
 	uint32_t ifindex;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * neigh_kernel.c - RTM_GETNEIGH and RTM_NEWNEIGH for single entries.
+ * neigh_kernel.c - RTM_GETNEIGH and RTM_NEWNEIGH for single entries. Keeps nothing.
  */
 #include "neigh_kernel.h"
 
@@ -12,8 +12,12 @@
 #include <sys/socket.h>
 
 #include "mirror.h"
+#include "neigh.h"
+#include "routes.h"
 
 #define REQUEST_SIZE 128
+#define NUD_VALID_STATES \
+	(NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 /* Starts a request about one entry in `buffer`. */
 static struct nlmsghdr *request_start(
@@ -86,4 +90,49 @@ int mr_neigh_entry_use(struct mr_netlink *netlink, uint32_t ifindex, const struc
 	if (manage != MR_NEIGH_UNMANAGE)
 		request->nlmsg_flags = NLM_F_CREATE;
 	return mr_netlink_request(netlink, request, NULL, NULL);
+}
+
+int mr_neigh_entry_probe(struct mr_netlink *netlink, uint32_t ifindex, const struct mr_addr *addr)
+{
+	char buffer[REQUEST_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct mr_neigh_entry entry;
+	int error = mr_neigh_entry_get(netlink, ifindex, addr, &entry);
+
+	if (error)
+		return error;
+	if (!(entry.nud & (NUD_REACHABLE | NUD_STALE | NUD_DELAY)) ||
+		(entry.flags & NTF_EXT_LEARNED))
+		return -EALREADY;
+	struct nlmsghdr *request =
+		request_start(buffer, RTM_NEWNEIGH, ifindex, addr, entry.flags & NTF_ROUTER);
+	struct ndmsg *header = mnl_nlmsg_get_payload(request);
+	header->ndm_state = NUD_PROBE;
+	request->nlmsg_flags = NLM_F_REPLACE;
+	return mr_netlink_request(netlink, request, NULL, NULL);
+}
+
+int mr_neigh_state_get(
+	struct mr_netlink *netlink, const struct mr_addr *dst, struct mr_neigh_state *ret_state)
+{
+	struct mr_route_query query = {.dst = *dst, .one_path = true};
+	struct mr_neigh_entry entry = {0};
+	struct mr_route route;
+	int error = mr_route_get(netlink, &query, &route);
+
+	if (error)
+		return error;
+	if (route.type != MR_ROUTE_UNICAST)
+		return -ENETUNREACH;
+	error = mr_neigh_entry_get(netlink, route.oif, &route.gateway, &entry);
+	if (error && error != -ENOENT)
+		return error;
+	*ret_state = (struct mr_neigh_state){
+		.ifindex = route.oif,
+		.next_hop = route.gateway,
+		.nud = entry.nud,
+		.valid = entry.has_mac && (entry.nud & NUD_VALID_STATES),
+		.managed = entry.managed,
+	};
+	memcpy(ret_state->mac, entry.mac, sizeof(ret_state->mac));
+	return 0;
 }

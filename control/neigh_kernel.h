@@ -35,4 +35,11 @@ enum mr_neigh_manage {
 int mr_neigh_entry_use(struct mr_netlink *netlink, uint32_t ifindex, const struct mr_addr *addr,
 	enum mr_neigh_manage manage);
 
+/**
+ * Makes the kernel ask an entry's present link address whether it still answers, though it may
+ * think that it knows. The entry stays usable meanwhile, and fails after some 3 s without answer.
+ * Takes the managed mark off. -EALREADY: there is nothing to verify, or it is somebody's.
+ */
+int mr_neigh_entry_probe(struct mr_netlink *netlink, uint32_t ifindex, const struct mr_addr *addr);
+
 #endif

@@ -312,6 +312,43 @@ Test(neigh, missed_next_hops_are_resolved_whichever_way_they_are_named)
 	netbed_close(&bed);
 }
 
+/* With the kernel's own ageing the new address would be found after 15 to 50 seconds. */
+static void verify(bool manage, const char *target)
+{
+	struct netbed bed;
+	struct mr_neigh *neigh;
+	netbed_open(&bed);
+	struct mr_addr dst = netbed_addr(target), stranger = netbed_addr("10.1.0.99");
+	struct asked asked = {&bed, dst, NULL};
+	netbed_here("sysctl -qw net.ipv4.neigh.v0.retrans_time_ms=100 "
+		    "net.ipv6.neigh.v0.retrans_time_ms=100");
+	cr_assert_eq(mr_neigh_open(&bed.loop, bed.netlink, manage, &neigh), 0);
+	keep(neigh, target);
+	expect_valid(&bed, target, NULL);
+	netbed_there(
+		&bed, "sysctl -qw net.ipv4.conf.p0.arp_notify=0 net.ipv6.conf.p0.ndisc_notify=0");
+	netbed_there(&bed, "ip link set p0 address 02:00:00:00:00:78");
+	mr_neigh_verify(neigh, &stranger);
+	uint64_t start = uv_hrtime();
+	mr_neigh_verify(neigh, &dst);
+	cr_assert_eq(is_managed(&asked), manage && kernel_manages());
+	expect_valid(&bed, target, "02:00:00:00:00:78");
+	cr_assert_lt(uv_hrtime() - start, 8000000000U);
+	mr_neigh_close(neigh, true);
+	netbed_close(&bed);
+}
+
+Test(neigh, silent_ipv4_next_hop_is_looked_for_anew)
+{
+	verify(true, "10.1.0.2");
+	verify(false, "10.1.0.2");
+}
+
+Test(neigh, silent_ipv6_next_hop_is_looked_for_anew)
+{
+	verify(true, "fd01::2");
+}
+
 Test(neigh, resolving_is_rate_limited)
 {
 	struct netbed bed;
