@@ -129,12 +129,55 @@ static void examine_forwarding(struct report *report)
 	}
 }
 
+/*
+ * The kernel's neighbour table is one for all namespaces. From gc_thresh2 on it throws entries out
+ * after 5 s, ours too; at gc_thresh3 there are no new ones.
+ */
+static void examine_neighbour_table(struct report *report)
+{
+	static const struct {
+		const char *family, *used, *soft, *hard;
+	} rows[] = {
+		{"ipv4", "/proc/net/stat/arp_cache", "/proc/sys/net/ipv4/neigh/default/gc_thresh2",
+			"/proc/sys/net/ipv4/neigh/default/gc_thresh3"},
+		{"ipv6", "/proc/net/stat/ndisc_cache",
+			"/proc/sys/net/ipv6/neigh/default/gc_thresh2",
+			"/proc/sys/net/ipv6/neigh/default/gc_thresh3"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char line[256];
+		unsigned used, soft, hard;
+		FILE *file = fopen(rows[i].used, "re");
+		bool read = file && fgets(line, sizeof(line), file) && /* column names */
+			fscanf(file, "%x", &used) == 1;
+		if (file)
+			fclose(file);
+		/* The limits are only shown in the first namespace. */
+		if (!read || line_read(rows[i].soft, line, sizeof(line)) ||
+			sscanf(line, "%u", &soft) != 1 ||
+			line_read(rows[i].hard, line, sizeof(line)) ||
+			sscanf(line, "%u", &hard) != 1)
+			continue;
+		finding_add(report, used > soft ? FINDING_WARN : FINDING_OK, "neighbour table",
+			phrase("%s: %u entries, limits %u and %u%s", rows[i].family, used, soft,
+				hard, used > soft ? ": next hops of sessions are thrown out" : "")
+				.text,
+			phrase(used > soft ? "sysctl -w net.%s.neigh.default.gc_thresh2=%u "
+					     "net.%s.neigh.default.gc_thresh3=%u"
+					   : "",
+				rows[i].family, 4 * used, rows[i].family, 8 * used)
+				.text);
+	}
+}
+
 void examine_host(struct report *report)
 {
 	examine_kernel(report);
 	examine_dataplane(report);
 	examine_privileges(report);
 	examine_forwarding(report);
+	examine_neighbour_table(report);
 	finding_add(report, FINDING_OK, "firewall",
 		phrase("relayed datagrams pass below this host's packet filter; what stands in "
 		       "front "
