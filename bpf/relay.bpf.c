@@ -325,8 +325,7 @@ verified_alone int report_icmp(
 	__builtin_memcpy(event.payload, &payload, sizeof(event.payload));
 	event.session_id = s->id;
 	event.slot = (__u8)(mr_be16_to_cpu(p->dport) & (MR_LEGS - 1));
-	event.addr = p->src;
-	event.port = p->sport;
+	event.addr = p->icmp_from;
 	event.icmp_type = p->icmp_type;
 	event.icmp_code = p->icmp_code;
 	event.ifindex = ctx->ingress_ifindex;

@@ -28,12 +28,17 @@ struct mr_packet {
 	struct mr_addr dst;
 	__be16 sport;
 	__be16 dport;
-	__u16 vlan_tci;    /* host byte order, 0: no tag */
-	__u16 header_len;  /* from the frame's start to the UDP payload */
-	__u16 payload_len; /* UDP payload */
-	__u16 udp_csum;    /* as it lies */
-	__u32 frame_len;   /* to the end of the IP packet: what is behind it is padding */
-	__u32 ip_len;
+	union {
+		struct {
+			__u16 vlan_tci;    /* host byte order, 0: no tag */
+			__u16 header_len;  /* from the frame's start to the UDP payload */
+			__u16 payload_len; /* UDP payload */
+			__u16 udp_csum;    /* as it lies */
+			__u32 frame_len;   /* to the end of the IP packet; behind it is padding */
+			__u32 ip_len;
+		};
+		struct mr_addr icmp_from; /* ICMP: who sent the error */
+	};
 	__u8 kind; /* enum mr_packet_kind */
 	__u8 is_v6;
 	__u8 tos; /* DSCP and ECN, in IPv6 the traffic class */
@@ -209,8 +214,10 @@ mr_inline enum mr_reason mr_parse_ipv4(
 	ret->ip_id = ip->id;
 	ret->frag = ip->frag;
 	ret->ip_csum = ip->csum;
-	if (ip->proto == MR_PROTO_ICMP)
+	if (ip->proto == MR_PROTO_ICMP) {
+		ret->icmp_from = mr_addr_from_v4(ip->src);
 		return mr_parse_icmp4(l3 + MR_IPV4_LEN, end, ip_len - MR_IPV4_LEN, ret);
+	}
 	ret->src = mr_addr_from_v4(ip->src);
 	ret->dst = mr_addr_from_v4(ip->dst);
 	return mr_parse_udp(l3 + MR_IPV4_LEN, end, l3_off + MR_IPV4_LEN, ip_len - MR_IPV4_LEN, ret);
@@ -257,8 +264,10 @@ mr_inline enum mr_reason mr_parse_ipv6(
 	ret->tos = (__u8)(flow >> 20);
 	ret->ttl = ip->hop_limit;
 	ret->flow = mr_cpu_to_be32(flow & 0xfffff);
-	if (ip->next == MR_PROTO_ICMPV6)
+	if (ip->next == MR_PROTO_ICMPV6) {
+		ret->icmp_from = mr_addr_from_wire(&ip->src);
 		return mr_parse_icmp6(l3 + MR_IPV6_LEN, end, payload_len, ret);
+	}
 	ret->src = mr_addr_from_wire(&ip->src);
 	ret->dst = mr_addr_from_wire(&ip->dst);
 	return mr_parse_udp(l3 + MR_IPV6_LEN, end, l3_off + MR_IPV6_LEN, payload_len, ret);
