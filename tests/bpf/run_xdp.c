@@ -186,6 +186,15 @@ static enum xdp_action expected_action(const struct mr_vec *row)
 	}
 }
 
+static void keep_event(const struct mr_event *event, void *context)
+{
+	struct mr_vec_result *result = context;
+
+	if (result->n_events < MR_VEC_EVENTS)
+		result->events[result->n_events] = *event;
+	result->n_events++;
+}
+
 static bool run_row(
 	struct bed *bed, const struct mr_vec_file *file, const struct mr_vec *row, char *why)
 {
@@ -207,6 +216,7 @@ static bool run_row(
 	take_session(bed, file, row, &session);
 	mr_vec_shift(&session, -shift);
 	result.reason = counted(bed);
+	must(ops->events(bed->backend, 2 * MR_VEC_EVENTS, keep_event, &result), "events");
 	result.len = opts.data_size_out;
 	if (r < 0) {
 		snprintf(why, MR_VEC_WHY, "the kernel refused the run: %s", strerror(-r));

@@ -75,6 +75,12 @@ def differences(old, new):
     return [f"{key} {value}" for key, value in new.items() if old[key] != value]
 
 
+def too_big(dst, dport, slot, hop, d):
+    size = len(d.data) + (28 if version(dst) == 4 else 48)
+    return "too-big", {"slot": slot, "addr": dst, "port": dport, "ifindex": hop["ifindex"],
+                       "detail": size}
+
+
 class Writer:
     """One .vec file."""
 
@@ -85,7 +91,7 @@ class Writer:
         self.lines += ["", f"# ---- {text}"]
 
     def row(self, what, session, frame, ingress, reason, out=None, egress=None, after=None,
-            now=NOW, exact=False):
+            now=NOW, exact=False, events=()):
         """`session`: name of a base, or a Session; `exact`: rows about single nanoseconds or
         milliseconds, which a binding that can't set its clock has to leave out."""
         assert what not in self.names, what
@@ -110,6 +116,8 @@ class Writer:
         if out is not None:
             add(f"out {egress}")
             self.lines += hex_lines(out)
+        for kind, fields in events:
+            add(" ".join([f"event {kind}"] + [f"{k}={v}" for k, v in fields.items() if v]))
         for line in differences(before.flat(), (after or before).flat()):
             add(f"after {line}")
         add("end")
@@ -131,11 +139,16 @@ class Writer:
             public_slot = PUBLIC_SLOT[version(d.dst)]
         got = after.from_client(d.src, d.sport, public_slot, seq, len(d.data), now)
         assert got == slot, f"{what}: the model says slot {got}"
-        out = None
+        out, events = None, []
+        if after.f["claims"] > before.f["claims"]:
+            events.append(("leg", {"slot": slot, "addr": d.src, "port": d.sport}))
+        if reason == "too_big":
+            events.append(too_big(before.f["target"], before.f["target_port"], slot, hop, d))
         if reason == "to_target":
             out = relayed(d, before.f["upstream"], before.f["upstream_base"] + slot,
                           before.f["target"], before.f["target_port"], hop).frame()
-        self.row(what, session, d.frame(), ingress, reason, out, hop["ifindex"], after, now, exact)
+        self.row(what, session, d.frame(), ingress, reason, out, hop["ifindex"], after, now, exact,
+                 events)
 
     def target(self, what, d, session, reason="to_client", now=NOW, exact=False,
                ingress=model.TARGETS_IF, public=None):
@@ -145,12 +158,19 @@ class Writer:
         slot = d.dport - before.f["upstream_base"]
         seq = int.from_bytes(d.data[:8], "big") & (1 << 63) - 1
         assert after.from_target(slot, seq, len(d.data), now), what
-        out, f = None, after.f
+        out, f, events = None, after.f, []
+        news = {"slot": slot, "addr": f["client"], "port": f["client_port"]}
+        if before.f["legs"][slot]["state"] == model.UNPROVEN:
+            events.append(("proven", news))
+        if slot != before.f["current"] and before.f["proven_ns"]:
+            events.append(("roamed", news))
+        if reason == "too_big":
+            events.append(too_big(f["client"], f["client_port"], slot, f["to_client"], d))
         if reason == "to_client":
             out = relayed(d, public or PUBLIC[version(f["client"])], f["public_port"], f["client"],
                           f["client_port"], f["to_client"]).frame()
         self.row(what, session, d.frame(), ingress, reason, out, f["to_client"]["ifindex"], after,
-                 now, exact)
+                 now, exact, events)
 
     def text(self, title):
         head = ["# SPDX-License-Identifier: BSD-2-Clause", f"# {title}",

@@ -126,7 +126,8 @@ void mr_host_run(const struct mr_vec_file *file, const struct mr_vec *row,
 	uint8_t *frame = malloc(row->in_len ? row->in_len : 1);
 	enum mr_reason reason;
 
-	*ret_result = (struct mr_vec_result){.reason = MR_REASON_internal, .len = row->in_len};
+	*ret_result = (struct mr_vec_result){
+		.reason = MR_REASON_internal, .len = row->in_len, .no_events = true};
 	if (!frame)
 		return;
 	memcpy(frame, row->in, row->in_len);

@@ -34,6 +34,22 @@ def outer(smac, tci=None):
     return eth if tci is None else eth / Dot1Q(vlan=tci)
 
 
+def hint(w, what, session, frame, ingress=TARGETS_IF, slot=0, detail=0):
+    """An error about a relayed datagram: consumed, and the daemon is told what it says."""
+    t = 4 if session == "c4t4" else 6
+    at = frame.index(b"\x08\x00" if t == 4 else b"\x86\xdd", 12) + 2 + (20 if t == 4 else 40)
+    quoted_payload = frame[at + 8 + (28 if t == 4 else 48):at + 16 + (28 if t == 4 else 48)]
+    length = int.from_bytes(frame[at - 18:at - 16], "big") - 20 if t == 4 else None
+    if t == 4:      # what is behind the IP packet is padding
+        quoted_payload = quoted_payload[:max(0, length - 36)]
+    if len(quoted_payload) < 8:
+        quoted_payload = bytes(8)
+    w.row(what, session, frame, ingress, "icmp_hint", events=[("icmp", {
+        "slot": slot, "addr": ROUTER[t], "type": frame[at], "code": frame[at + 1],
+        "ifindex": ingress, "detail": detail,
+        "payload": quoted_payload.hex() if any(quoted_payload) else ""})])
+
+
 def write(w):
     inner4, inner6 = quoted(4), quoted(6)
     w.section("errors about relayed datagrams are consumed, and change nothing")
@@ -42,39 +58,45 @@ def write(w):
                              (3, 13, "prohibited"), (4, 0, "source quench"),
                              (11, 0, "TTL exceeded"), (11, 1, "reassembly time exceeded"),
                              (12, 0, "parameter problem")):
-        w.row(f"ICMP {name}", "c4t4", error4(kind, code, inner4), TARGETS_IF, "icmp_hint")
-        w.row(f"ICMP {name}, from an interface that isn't the target's", "c4t4",
-              error4(kind, code, inner4), 11, "icmp_hint")
-    w.row("ICMP fragmentation needed with an MTU", "c4t4", error4(3, 4, inner4, nexthopmtu=1400),
-          TARGETS_IF, "icmp_hint")
-    for layer, name in ((ICMPv6DestUnreach(code=0), "no route"),
+        hint(w, f"ICMP {name}", "c4t4", error4(kind, code, inner4))
+        hint(w, f"ICMP {name}, from an interface that isn't the target's", "c4t4",
+             error4(kind, code, inner4), 11)
+    hint(w, "ICMP fragmentation needed with an MTU", "c4t4",
+         error4(3, 4, inner4, nexthopmtu=1400), detail=1400)
+    for layer, name, *mtu in ((ICMPv6DestUnreach(code=0), "no route"),
                         (ICMPv6DestUnreach(code=1), "prohibited"),
                         (ICMPv6DestUnreach(code=3), "address unreachable"),
                         (ICMPv6DestUnreach(code=4), "port unreachable"),
-                        (ICMPv6PacketTooBig(mtu=1400), "packet too big"),
-                        (ICMPv6PacketTooBig(mtu=0xffffffff), "packet too big, MTU of ones"),
+                        (ICMPv6PacketTooBig(mtu=1400), "packet too big", 1400),
+                        (ICMPv6PacketTooBig(mtu=0xffffffff), "packet too big, MTU of ones",
+                         0xffffffff),
                         (ICMPv6TimeExceeded(code=0), "hop limit exceeded"),
                         (ICMPv6ParamProblem(code=1), "parameter problem")):
-        w.row(f"ICMPv6 {name}", "c6t6", error6(layer, inner6), TARGETS_IF, "icmp_hint")
+        hint(w, f"ICMPv6 {name}", "c6t6", error6(layer, inner6), detail=mtu[0] if mtu else 0)
     for slot in (1, 15):
-        w.row(f"ICMP about slot {slot}, where no leg is", "c4t4",
-              error4(3, 3, quoted(4, sport=UPSTREAM_BASE + slot)), TARGETS_IF, "icmp_hint")
-    w.row("ICMP, quoted without the first fragment's flag", "c4t4",
-          error4(3, 3, quoted(4, ip={"flags": "MF"})), TARGETS_IF, "icmp_hint")
+        hint(w, f"ICMP about slot {slot}, where no leg is", "c4t4",
+             error4(3, 3, quoted(4, sport=UPSTREAM_BASE + slot)), slot=slot)
+    hint(w, "ICMP about a first fragment", "c4t4", error4(3, 3, quoted(4, ip={"flags": "MF"})))
     frame = bytes(outer(TARGET_MAC, 7) / IP(src=ROUTER[4], dst=UPSTREAM[4]) /
                   ICMP(type=3, code=3) / Raw(inner4))
-    w.row("ICMP behind a VLAN tag", "c4t4", frame, TARGETS_IF, "icmp_hint")
-    w.row("ICMP with Ethernet padding", "c4t4", error4(3, 3, inner4[:28]) + bytes(4), TARGETS_IF,
-          "icmp_hint")
+    hint(w, "ICMP behind a VLAN tag", "c4t4", frame)
+    hint(w, "ICMP with Ethernet padding", "c4t4", error4(3, 3, inner4[:28]) + bytes(4))
+    hint(w, "ICMP with Ethernet padding that looks like a payload", "c4t4",
+         error4(3, 3, inner4[:28]) + bytes(range(1, 30)))
 
     w.section("the quotation cut short, with lengths that agree")
     for cut in range(0, 45):
-        w.row(f"ICMP quoting {cut} octets", "c4t4", error4(3, 3, inner4[:cut]), TARGETS_IF,
-              "icmp_hint" if cut >= 28 else "truncated")
+        frame = error4(3, 3, inner4[:cut])
+        if cut >= 28:
+            hint(w, f"ICMP quoting {cut} octets", "c4t4", frame)
+        else:
+            w.row(f"ICMP quoting {cut} octets", "c4t4", frame, TARGETS_IF, "truncated")
     for cut in range(0, 65):
-        w.row(f"ICMPv6 quoting {cut} octets", "c6t6",
-              error6(ICMPv6DestUnreach(code=4), inner6[:cut]), TARGETS_IF,
-              "icmp_hint" if cut >= 48 else "truncated")
+        frame = error6(ICMPv6DestUnreach(code=4), inner6[:cut])
+        if cut >= 48:
+            hint(w, f"ICMPv6 quoting {cut} octets", "c6t6", frame)
+        else:
+            w.row(f"ICMPv6 quoting {cut} octets", "c6t6", frame, TARGETS_IF, "truncated")
     for cut in (0, 19, 20, 27):
         w.row(f"ICMP quoting {cut} octets, the rest is padding", "c4t4",
               error4(3, 3, inner4[:cut]) + inner4[cut:cut + 40], TARGETS_IF, "truncated")

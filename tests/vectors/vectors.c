@@ -4,6 +4,7 @@
  */
 #include "vectors.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 
 #define CLOCK_NS  1000000000000ULL
 #define BASES_MAX 16
-#define WORDS_MAX 8
+#define WORDS_MAX 12
 
 struct base {
 	char name[32];
@@ -217,6 +218,64 @@ static int set_field(struct loader *loader, struct mr_session *session, char **w
 		 : 0;
 }
 
+static const char *const event_names[MR_EVENT_KINDS] = {
+	[MR_EVENT_LEG] = "leg",
+	[MR_EVENT_PROVEN] = "proven",
+	[MR_EVENT_ROAMED] = "roamed",
+	[MR_EVENT_NO_NEIGHBOUR] = "no-neighbour",
+	[MR_EVENT_NO_ROUTE] = "no-route",
+	[MR_EVENT_TOO_BIG] = "too-big",
+	[MR_EVENT_ICMP] = "icmp",
+};
+
+static int set_event_field(struct mr_event *event, const char *key, const char *value)
+{
+	unsigned long number = strtoul(value, NULL, 10);
+
+	if (!strcmp(key, "addr"))
+		return mr_field_address(value, &event->addr);
+	if (!strcmp(key, "slot"))
+		event->slot = (uint8_t)number;
+	else if (!strcmp(key, "port"))
+		event->port = htons((uint16_t)number);
+	else if (!strcmp(key, "type"))
+		event->icmp_type = (uint8_t)number;
+	else if (!strcmp(key, "code"))
+		event->icmp_code = (uint8_t)number;
+	else if (!strcmp(key, "ifindex"))
+		event->ifindex = (uint32_t)number;
+	else if (!strcmp(key, "detail"))
+		event->detail = (uint32_t)number;
+	else if (strcmp(key, "payload") || strlen(value) != 2 * sizeof(event->payload))
+		return -EINVAL;
+	for (size_t i = 0; !strcmp(key, "payload") && i < sizeof(event->payload); i++)
+		if (sscanf(value + 2 * i, "%2hhx", &event->payload[i]) != 1)
+			return -EINVAL;
+	return 0;
+}
+
+static int read_event(struct loader *loader, char **words, size_t n)
+{
+	struct mr_vec *row = loader->row;
+	struct mr_event event = {.session_id = row->before.id, .index = MR_VEC_INDEX};
+
+	while (event.kind < MR_EVENT_KINDS && strcmp(event_names[event.kind], words[1]))
+		event.kind++;
+	if (event.kind == MR_EVENT_KINDS || row->n_events == MR_VEC_EVENTS)
+		return wrong(loader, "no such event, or too many: %s", words[1]);
+	for (size_t i = 2; i < n; i++) {
+		char *equals = strchr(words[i], '=');
+
+		if (!equals)
+			return wrong(loader, "not NAME=VALUE: %s", words[i]);
+		*equals = '\0';
+		if (set_event_field(&event, words[i], equals + 1) < 0)
+			return wrong(loader, "not understood of an event: %s", words[i]);
+	}
+	row->events[row->n_events++] = event;
+	return 0;
+}
+
 static int end_row(struct loader *loader)
 {
 	const struct mr_vec *row = loader->row;
@@ -266,6 +325,8 @@ static int read_row(struct loader *loader, char **words, size_t n)
 	}
 	if (!strcmp(words[0], "reason") && n == 2)
 		return find_reason(loader, words[1]);
+	if (!strcmp(words[0], "event") && n >= 2)
+		return read_event(loader, words, n);
 	if (!strcmp(words[0], "end") && n == 1)
 		return end_row(loader);
 	return wrong(loader, "%s: not understood in a row", words[0]);
@@ -374,6 +435,43 @@ static bool frame_equal(
 	return false;
 }
 
+static void print_event(char *buf, size_t size, const struct mr_event *event)
+{
+	char addr[INET6_ADDRSTRLEN];
+
+	inet_ntop(AF_INET6, &event->addr, addr, sizeof(addr));
+	snprintf(buf, size,
+		"%s slot=%u addr=%s port=%u type=%u code=%u ifindex=%u detail=%u "
+		"payload=%02x..%02x",
+		event->kind < MR_EVENT_KINDS ? event_names[event->kind] : "?", event->slot, addr,
+		ntohs(event->port), event->icmp_type, event->icmp_code, event->ifindex,
+		event->detail, event->payload[0], event->payload[7]);
+}
+
+/** Everything but the time. */
+static bool events_equal(const struct mr_vec *row, const struct mr_vec_result *result, char *why)
+{
+	char a[256], b[256];
+
+	if (row->n_events != result->n_events) {
+		snprintf(why, MR_VEC_WHY, "%zu events, expected %zu", result->n_events,
+			row->n_events);
+		return false;
+	}
+	for (size_t i = 0; i < row->n_events; i++) {
+		struct mr_event got = result->events[i];
+
+		got.time_ns = 0;
+		if (!memcmp(&row->events[i], &got, sizeof(got)))
+			continue;
+		print_event(a, sizeof(a), &got);
+		print_event(b, sizeof(b), &row->events[i]);
+		snprintf(why, MR_VEC_WHY, "the event is %s, expected %s", a, b);
+		return false;
+	}
+	return true;
+}
+
 bool mr_vec_check(const struct mr_vec *row, const struct mr_vec_result *result,
 	const struct mr_session *session, uint64_t tolerance_ns, char *why)
 {
@@ -399,5 +497,7 @@ bool mr_vec_check(const struct mr_vec *row, const struct mr_vec_result *result,
 	case MR_VERDICT_DROP:
 		break;
 	}
+	if (!result->no_events && !events_equal(row, result, why))
+		return false;
 	return mr_fields_equal(&row->after, session, tolerance_ns, why);
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "event.h"
 #include "reason.h"
 #include "session.h"
 
@@ -21,6 +22,7 @@
 #define MR_VEC_INDEX     1 /* of the row's session; index 0 stays empty */
 #define MR_VEC_ADDRESSES 8
 #define MR_VEC_LINKS     8
+#define MR_VEC_EVENTS    4
 #define MR_VEC_WHY       1024
 
 struct mr_vec {
@@ -31,6 +33,8 @@ struct mr_vec {
 	uint32_t ingress, egress;
 	enum mr_reason reason;
 	struct mr_session before, after;
+	struct mr_event events[MR_VEC_EVENTS]; /* in order */
+	size_t n_events;
 	size_t in_len, out_len; /* out_len 0: nothing leaves */
 	uint8_t in[MR_VEC_FRAME_MAX], out[MR_VEC_FRAME_MAX];
 };
@@ -54,7 +58,11 @@ struct mr_vec_file {
 struct mr_vec_result {
 	enum mr_reason reason;
 	uint32_t egress; /* 0: the binding can't tell */
-	size_t len;      /* of the frame that was sent or passed */
+	/* what the daemon is told; more than there is room for is an error of the binding's */
+	struct mr_event events[MR_VEC_EVENTS];
+	size_t n_events;
+	bool no_events; /* the binding tells nobody: not compared */
+	size_t len;     /* of the frame that was sent or passed */
 	uint8_t frame[MR_VEC_FRAME_MAX];
 };
 
