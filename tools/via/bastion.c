@@ -83,9 +83,10 @@ static void name_sockets(struct mr_bastion *bastion)
 	bastion->socket = mr_format("%s/setup.%u", bastion->dir, bastion->attempt);
 }
 
-static void take_log_line(struct mr_bastion *bastion)
+static void take_log_line(void *context, const char *line)
 {
-	const char *line = bastion->line, *failed;
+	struct mr_bastion *bastion = context;
+	const char *failed;
 
 	if (!strncmp(line, "Authenticated to ", 17)) {
 		if (mr_dial_reached(line, bastion->reached) == 0)
@@ -97,29 +98,14 @@ static void take_log_line(struct mr_bastion *bastion)
 		mr_say(bastion->args, "%s", line);
 	} else if (!strncmp(line, "debug", 5)) {
 		mr_say(bastion->args, "%s", line);
-	} else if (*line) {
+	} else {
 		mr_cli_error("%s", line);
-	}
-}
-
-static void take_log(void *context, const char *data, size_t size)
-{
-	struct mr_bastion *bastion = context;
-
-	for (size_t i = 0; i < size; i++) {
-		if (data[i] == '\n') {
-			bastion->line[bastion->used] = '\0';
-			bastion->used = 0;
-			take_log_line(bastion);
-		} else if (data[i] != '\r' && bastion->used + 1 < sizeof(bastion->line)) {
-			bastion->line[bastion->used++] = data[i] ? data[i] : '?';
-		}
 	}
 }
 
 static struct mr_child_reader log_reader(struct mr_bastion *bastion)
 {
-	return (struct mr_child_reader){bastion->log_fd, take_log, bastion};
+	return (struct mr_child_reader){bastion->log_fd, mr_lines_feed, &bastion->lines};
 }
 
 void mr_bastion_read_log(struct mr_bastion *bastion)
@@ -154,7 +140,7 @@ static int start_master(struct mr_bastion *bastion, bool quietly, int *ret_statu
 	r = mr_child_start(ssh.at, NULL, MR_CHILD_NO_INPUT, &child);
 	if (r < 0)
 		return r;
-	return mr_child_wait(&child, NULL, &reader, quietly ? QUIET_MS : -1, ret_status);
+	return mr_child_wait(&child, NULL, NULL, &reader, quietly ? QUIET_MS : -1, ret_status);
 }
 
 /** ssh's words for a request to the master, up to the destination, which is never looked up. */
@@ -208,7 +194,10 @@ enum mr_exit mr_bastion_connect(
 	struct mr_bastion *bastion = ret_bastion;
 	int r;
 
-	*bastion = (struct mr_bastion){.args = args, .log_fd = -1, .log_writer = -1};
+	*bastion = (struct mr_bastion){.args = args,
+		.log_fd = -1,
+		.log_writer = -1,
+		.lines = {.take = take_log_line, .context = bastion}};
 	r = make_dir(&bastion->dir);
 	if (r == 0)
 		r = open_log(bastion);
@@ -230,7 +219,8 @@ static void stop_master(struct mr_bastion *bastion)
 	add_master_client(bastion, &ssh);
 	mr_words_add_all(&ssh, "-O", "exit", "bastion", NULL);
 	if (access(bastion->control, F_OK) == 0)
-		mr_child_run(ssh.at, MR_CHILD_NO_INPUT | MR_CHILD_NO_OUTPUT, LOCAL_MS, &status);
+		mr_child_run(ssh.at, MR_CHILD_NO_INPUT | MR_CHILD_NO_OUTPUT | MR_CHILD_DEAF,
+			LOCAL_MS, &status);
 	unlink(bastion->control);
 	unlink(bastion->socket);
 }

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "args.h"
+#include "lines.h"
 
 struct mr_bastion {
 	const struct mr_args *args;
@@ -21,8 +22,7 @@ struct mr_bastion {
 	char *log;     /* a FIFO: what the master has to say */
 	int log_fd, log_writer;
 	unsigned attempt;
-	char line[512];
-	size_t used;
+	struct mr_lines lines;          /* of the log */
 	char reached[INET6_ADDRSTRLEN]; /* "": not known, it went through a proxy */
 	char refused[128]; /* "": nothing; else what became of the last stream that failed */
 };

@@ -112,7 +112,7 @@ static void redirect_or_die(int from, int to)
 
 /** In the child: never returns. Tells the parent through `report` what stands in its way. */
 static void execute(
-	char *const *argv, char *const *environment, int flags, const int out[2], int report)
+	char *const *argv, char *const *environment, int flags, const int ends[2], int report)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), error;
 
@@ -123,9 +123,9 @@ static void execute(
 		redirect_or_die(null, STDERR_FILENO);
 	}
 	if (flags & MR_CHILD_CAPTURE)
-		redirect_or_die(out[1], STDOUT_FILENO);
-	if (flags & MR_CHILD_MERGE)
-		redirect_or_die(out[1], STDERR_FILENO);
+		redirect_or_die(ends[0], STDOUT_FILENO);
+	if (flags & MR_CHILD_ERRORS)
+		redirect_or_die(ends[1], STDERR_FILENO);
 	signal(SIGPIPE, SIG_DFL); /* handlers go by themselves, what is ignored doesn't */
 	if (environment)
 		environ = (char **)environment;
@@ -154,27 +154,36 @@ static int read_report(int fd)
 	return n == sizeof(error) ? -error : 0;
 }
 
+/** A pipe from the child: our end doesn't block, no other child inherits either. */
+static int open_pipe(int (*ret_pipe)[2])
+{
+	if (pipe(*ret_pipe) < 0 || fcntl((*ret_pipe)[1], F_SETFD, FD_CLOEXEC) < 0)
+		return -errno;
+	return set_flags((*ret_pipe)[0]);
+}
+
 int mr_child_start(char *const *argv, char *const *environment, int flags, struct mr_child *ret)
 {
 	mr_cleanup(close_pipe) int out[2] = {-1, -1};
+	mr_cleanup(close_pipe) int err[2] = {-1, -1};
 	mr_cleanup(close_pipe) int report[2] = {-1, -1};
 	pid_t pid;
-	int r;
+	int r = 0;
 
 	if (pipe(report) < 0 || fcntl(report[1], F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
-	if (flags & MR_CHILD_CAPTURE) {
-		if (pipe(out) < 0 || fcntl(out[1], F_SETFD, FD_CLOEXEC) < 0)
-			return -errno;
-		if ((r = set_flags(out[0])) < 0)
-			return r;
-	}
+	if (flags & MR_CHILD_CAPTURE)
+		r = open_pipe(&out);
+	if (r == 0 && flags & MR_CHILD_ERRORS)
+		r = open_pipe(&err);
+	if (r < 0)
+		return r;
 	pid = fork();
 	if (pid < 0)
 		return -errno;
 	if (pid == 0) {
 		close(report[0]);
-		execute(argv, environment, flags, out, report[1]);
+		execute(argv, environment, flags, (const int[]){out[1], err[1]}, report[1]);
 	}
 	mr_close_fd(&report[1]);
 	r = read_report(report[0]);
@@ -183,8 +192,9 @@ int mr_child_start(char *const *argv, char *const *environment, int flags, struc
 			;
 		return r;
 	}
-	*ret = (struct mr_child){.pid = pid, .out = out[0]};
-	out[0] = -1;
+	*ret = (struct mr_child){
+		.pid = pid, .deaf = flags & MR_CHILD_DEAF, .out = out[0], .err = err[0]};
+	out[0] = err[0] = -1;
 	return 0;
 }
 
@@ -222,26 +232,26 @@ static int left_ms(int64_t deadline)
 	return deadline < 0 ? -1 : left < 0 ? 0 : (int)left;
 }
 
-/** Waits for anything at all, reads it. 0: the time is up. */
-static int wait_once(
-	struct mr_child_reader *output, const struct mr_child_reader *other, int64_t deadline)
-{
-	struct pollfd fds[] = {
-		{.fd = alarm_pipe[0], .events = POLLIN},
-		{.fd = output->fd, .events = POLLIN},
-		{.fd = other ? other->fd : -1, .events = POLLIN},
-	};
-	char drain[64];
-	int n = poll(fds, sizeof(fds) / sizeof(fds[0]), left_ms(deadline));
+enum { OUTPUT, ERRORS, OTHER, READERS };
 
+/** Waits for anything at all, reads it; what has ended gets an fd of -1. 0: the time is up. */
+static int wait_once(struct mr_child_reader readers[READERS], int64_t deadline)
+{
+	struct pollfd fds[READERS + 1];
+	char drain[64];
+	int n;
+
+	for (int i = 0; i < READERS; i++)
+		fds[i] = (struct pollfd){.fd = readers[i].fd, .events = POLLIN};
+	fds[READERS] = (struct pollfd){.fd = alarm_pipe[0], .events = POLLIN};
+	n = poll(fds, READERS + 1, left_ms(deadline));
 	if (n < 0)
 		return errno == EINTR ? 1 : -errno;
-	while (fds[0].revents && read(alarm_pipe[0], drain, sizeof(drain)) == sizeof(drain))
+	while (fds[READERS].revents && read(alarm_pipe[0], drain, sizeof(drain)) == sizeof(drain))
 		;
-	if (fds[1].revents && !mr_child_read(output))
-		output->fd = -1;
-	if (fds[2].revents)
-		mr_child_read(other);
+	for (int i = 0; i < READERS; i++)
+		if (fds[i].revents && !mr_child_read(&readers[i]))
+			readers[i].fd = -1;
 	return n;
 }
 
@@ -258,44 +268,53 @@ static void drop(void *context, const char *data, size_t size)
 }
 
 /** Reads on until the output ends; who holds it open longer than DRAIN_MS isn't waited for. */
-static void drain_output(struct mr_child_reader *output, const struct mr_child_reader *other)
+static void drain_output(struct mr_child_reader readers[READERS])
 {
 	int64_t deadline = now_ms() + DRAIN_MS;
 
-	while (output->fd >= 0 && left_ms(deadline) > 0)
-		if (wait_once(output, other, deadline) <= 0)
+	while ((readers[OUTPUT].fd >= 0 || readers[ERRORS].fd >= 0) && left_ms(deadline) > 0)
+		if (wait_once(readers, deadline) <= 0)
 			break;
-	if (other && other->fd >= 0)
-		mr_child_read(other);
+	if (readers[OTHER].fd >= 0)
+		mr_child_read(&readers[OTHER]);
+}
+
+/** `reader`, of `fd`; a NULL one drops what it reads. */
+static struct mr_child_reader reader_of(int fd, const struct mr_child_reader *reader)
+{
+	if (!reader)
+		return (struct mr_child_reader){fd, drop, NULL};
+	return (struct mr_child_reader){fd, reader->take, reader->context};
 }
 
 int mr_child_wait(struct mr_child *child, const struct mr_child_reader *output,
-	const struct mr_child_reader *other, int timeout_ms, int *ret_status)
+	const struct mr_child_reader *errors, const struct mr_child_reader *other, int timeout_ms,
+	int *ret_status)
 {
-	struct mr_child_reader captured = {child->out, drop, NULL};
+	struct mr_child_reader readers[READERS] = {
+		[OUTPUT] = reader_of(child->out, output),
+		[ERRORS] = reader_of(child->err, errors),
+		[OTHER] = reader_of(other ? other->fd : -1, other),
+	};
 	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
 	int status = 0, passed_on = 0, r = 0;
 
-	if (output) {
-		captured.take = output->take;
-		captured.context = output->context;
-	}
 	while (waitpid(child->pid, &status, WNOHANG) == 0) {
-		if (noted && !passed_on) {
+		if (noted && !passed_on && !child->deaf) {
 			passed_on = noted;
 			kill(child->pid, passed_on);
-			r = -EINTR;
 		}
-		if (wait_once(&captured, other, deadline) == 0 && left_ms(deadline) == 0) {
+		if (wait_once(readers, deadline) == 0 && left_ms(deadline) == 0) {
 			kill(child->pid, SIGKILL);
 			deadline = -1;
-			r = r ? r : -ETIMEDOUT;
+			r = -ETIMEDOUT;
 		}
 	}
-	drain_output(&captured, other);
+	drain_output(readers);
 	mr_close_fd(&child->out);
+	mr_close_fd(&child->err);
 	*ret_status = exit_status(status);
-	return noted ? -EINTR : r;
+	return noted && !child->deaf ? -EINTR : r;
 }
 
 int mr_child_run(char *const *argv, int flags, int timeout_ms, int *ret_status)
@@ -303,5 +322,5 @@ int mr_child_run(char *const *argv, int flags, int timeout_ms, int *ret_status)
 	struct mr_child child;
 	int r = mr_child_start(argv, NULL, flags, &child);
 
-	return r < 0 ? r : mr_child_wait(&child, NULL, NULL, timeout_ms, ret_status);
+	return r < 0 ? r : mr_child_wait(&child, NULL, NULL, NULL, timeout_ms, ret_status);
 }

@@ -8,20 +8,24 @@
 #ifndef MR_VIA_CHILD_H
 #define MR_VIA_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 /** Which of the child's descriptors are not ours. */
 enum {
 	MR_CHILD_NO_INPUT = 1,  /* standard input is /dev/null */
-	MR_CHILD_CAPTURE = 2,   /* standard output is a pipe to us */
-	MR_CHILD_MERGE = 8,     /* ... and standard error is the same */
-	MR_CHILD_NO_OUTPUT = 4, /* standard output and standard error are /dev/null */
+	MR_CHILD_NO_OUTPUT = 2, /* standard output and standard error are /dev/null */
+	MR_CHILD_CAPTURE = 4,   /* standard output is a pipe to us */
+	MR_CHILD_ERRORS = 8,    /* standard error is another */
+	MR_CHILD_DEAF = 16,     /* signals that we note don't end it: it cleans up after one */
 };
 
 struct mr_child {
 	pid_t pid;
-	int out; /* with MR_CHILD_CAPTURE: non-blocking, the reader's end; else -1 */
+	bool deaf;
+	int out, err; /* with MR_CHILD_CAPTURE and _ERRORS: the readers' ends, non-blocking; else -1
+		       */
 };
 
 /** Something else to read while a child is waited for. */
@@ -53,15 +57,16 @@ int mr_child_detach(void);
 int mr_child_start(char *const *argv, char *const *environment, int flags, struct mr_child *ret);
 
 /**
- * Waits until the child has ended, hands what it writes to `output` (its fd is ignored; NULL if
- * nothing is captured) and what can be read meanwhile to `other` (or NULL).
+ * Waits until the child has ended. What it writes goes to `output` and `errors` (their fds are
+ * ignored; NULL: dropped), what can be read meanwhile elsewhere to `other` (or NULL).
  *
  * `*ret_status` is the exit status, 128 + N if signal N killed it. A noted signal is passed on to
- * the child; once that has ended: -EINTR, with the status. With `timeout_ms` of 0 or more the child
- * is killed when the time is up: -ETIMEDOUT.
+ * the child, unless it is deaf; once that has ended: -EINTR, with the status. With `timeout_ms` of
+ * 0 or more the child is killed when the time is up: -ETIMEDOUT.
  */
 int mr_child_wait(struct mr_child *child, const struct mr_child_reader *output,
-	const struct mr_child_reader *other, int timeout_ms, int *ret_status);
+	const struct mr_child_reader *errors, const struct mr_child_reader *other, int timeout_ms,
+	int *ret_status);
 
 /** Starts the child, waits for it, and drops its output. As mr_child_wait(). */
 int mr_child_run(char *const *argv, int flags, int timeout_ms, int *ret_status);

@@ -47,7 +47,7 @@ enum mr_exit mr_client_colors(const struct mr_args *args, unsigned *ret_colors)
 	r = mr_child_start(argv, NULL, MR_CHILD_CAPTURE, &child);
 	if (r < 0)
 		return explain_start(args, r);
-	r = mr_child_wait(&child, &reader, NULL, -1, &status);
+	r = mr_child_wait(&child, &reader, NULL, NULL, -1, &status);
 	if (r < 0 || status)
 		return mr_cli_fail(MR_EXIT_FAILED,
 			"%s -c ended with status %d: is it mosh's, and TERM set?", args->client,
@@ -143,6 +143,6 @@ enum mr_exit mr_client_run(const struct mr_args *args, struct mr_setup *setup)
 	mr_output_wipe(&setup->output);
 	if (r < 0)
 		return explain_start(args, r);
-	mr_child_wait(&child, NULL, NULL, -1, &status);
+	mr_child_wait(&child, NULL, NULL, NULL, -1, &status);
 	return (enum mr_exit)status;
 }

@@ -57,7 +57,7 @@ int mr_output_server_address(const char *ssh_connection, char ret_address[INET6_
 char *mr_output_script(const char *server, unsigned idle_s)
 {
 	mr_cleanup(mr_free_text) char *script =
-		mr_format("printf '" OUR_LINE "%%s\\n' \"$SSH_CONNECTION\"; "
+		mr_format("printf '\\n" OUR_LINE "%%s\\n' \"$SSH_CONNECTION\"; "
 			  "MOSH_SERVER_NETWORK_TMOUT=%u; export MOSH_SERVER_NETWORK_TMOUT; %s",
 			idle_s, server);
 	mr_cleanup(mr_free_text) char *quoted = mr_word_quote(script);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "child.h"
+#include "lines.h"
 
 #define STATUS_NOT_FOUND 127 /* a shell's: there is no such command */
 #define STATUS_SSH       255 /* ssh's own */
@@ -15,6 +16,18 @@
 static void take(void *context, const char *data, size_t size)
 {
 	mr_output_feed(context, data, size);
+}
+
+/** ssh's own messages, until we have what we want: then it says that the connection is closed. */
+static void take_message(void *context, const char *line)
+{
+	struct mr_output *output = context;
+	char printable[MR_LINES_SIZE];
+
+	if (output->state == MR_OUTPUT_CONNECT || !output->show)
+		return;
+	mr_cli_printable(printable, sizeof(printable), line);
+	output->show(output->context, printable);
 }
 
 /** Says why there is no MOSH CONNECT. */
@@ -49,16 +62,18 @@ enum mr_exit mr_target_start(const struct mr_target *target, struct mr_output *o
 {
 	mr_cleanup(mr_words_free) struct mr_words ssh = {0};
 	mr_cleanup(mr_free_text) char *script = mr_output_script(target->server, target->idle_s);
+	struct mr_lines messages = {.take = take_message, .context = output};
 	struct mr_child_reader reader = {-1, take, output};
+	struct mr_child_reader errors = {-1, mr_lines_feed, &messages};
 	struct mr_child child;
 	int status = 0, r;
 
 	mr_words_add_list(&ssh, target->ssh->at);
 	mr_words_add_all(&ssh, target->host, "--", script, NULL);
 	r = mr_child_start(
-		ssh.at, NULL, MR_CHILD_NO_INPUT | MR_CHILD_CAPTURE | MR_CHILD_MERGE, &child);
+		ssh.at, NULL, MR_CHILD_NO_INPUT | MR_CHILD_CAPTURE | MR_CHILD_ERRORS, &child);
 	if (r == 0)
-		r = mr_child_wait(&child, &reader, NULL, -1, &status);
+		r = mr_child_wait(&child, &reader, &errors, NULL, -1, &status);
 	mr_output_finish(output);
 	if (output->state == MR_OUTPUT_CONNECT && !mr_child_signal())
 		return MR_EXIT_DONE;
