@@ -15,6 +15,7 @@ typedef enum mr_exit mr_load_command_fn(int argc, char **argv);
 mr_load_command_fn mr_load_serve;
 mr_load_command_fn mr_load_run;
 mr_load_command_fn mr_load_bench;
+mr_load_command_fn mr_load_storm;
 
 /** Set by SIGINT and SIGTERM after mr_load_catch_signals(): finish in order, close what was opened.
  */

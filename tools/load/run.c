@@ -15,10 +15,18 @@
 #include "registry.h"
 #include "run_result.h"
 #include "sessions.h"
+#include "spoof.h"
 
 #define SOURCES_MAX  1024
 #define SERIES_MAX   86400
 #define SESSIONS_MAX (1 << 20)
+
+/* Of a ramp: steps that --seconds is shared by, about as many as there are; the first rate; how
+ * many times the interval is halved; and what part of a rate must at least have been sent. */
+#define RAMP_STEPS       16
+#define RAMP_START       1000.0
+#define RAMP_HALVINGS    6
+#define RAMP_FALLS_SHORT 0.95
 
 struct run_options {
 	const char *socket;
@@ -28,6 +36,8 @@ struct run_options {
 	double seconds;
 	double roams;
 	double rate;
+	double spoofs;
+	bool ramp;
 	bool json;
 	bool keep;
 	enum mr_profile profile;
@@ -45,6 +55,8 @@ enum {
 	OPTION_SECONDS,
 	OPTION_ROAM,
 	OPTION_RATE,
+	OPTION_SPOOF,
+	OPTION_RAMP,
 	OPTION_JSON,
 	OPTION_TARGET,
 	OPTION_TARGET_PORTS,
@@ -63,6 +75,8 @@ static const struct option options[] = {
 	{"seconds", required_argument, NULL, OPTION_SECONDS},
 	{"roam", required_argument, NULL, OPTION_ROAM},
 	{"rate", required_argument, NULL, OPTION_RATE},
+	{"spoof", required_argument, NULL, OPTION_SPOOF},
+	{"ramp", no_argument, NULL, OPTION_RAMP},
 	{"json", no_argument, NULL, OPTION_JSON},
 	{"target", required_argument, NULL, OPTION_TARGET},
 	{"target-ports", required_argument, NULL, OPTION_TARGET_PORTS},
@@ -85,6 +99,8 @@ static enum mr_exit help(void)
 	       "  --seconds T           how long (10)\n"
 	       "  --roam PER-SECOND     clients that change their address and port, all together\n"
 	       "  --rate PPS            of a flood: datagrams a second, all together (no limit)\n"
+	       "  --spoof PPS           besides, so many datagrams a second with made-up sources\n"
+	       "  --ramp                of a flood: find the largest rate without loss\n"
 	       "  --target ADDRESS      of the targets (default: what 'serve' on this machine "
 	       "has)\n"
 	       "  --target-ports LO-HI  their ports; sessions take turns\n"
@@ -145,6 +161,11 @@ static int parse_option(struct run_options *opt, int option, const char *text)
 		return parse_real(text, 0, 1e6, &opt->roams);
 	case OPTION_RATE:
 		return parse_real(text, 0, 1e9, &opt->rate);
+	case OPTION_SPOOF:
+		return parse_real(text, 0, 1e9, &opt->spoofs);
+	case OPTION_RAMP:
+		opt->ramp = true;
+		return 0;
 	case OPTION_JSON:
 		opt->json = true;
 		return 0;
@@ -186,6 +207,8 @@ static enum mr_exit parse(int argc, char **argv, struct run_options *opt)
 		return mr_cli_usage("cannot run: --relay needs --relay-ports");
 	if (opt->rate > 0 && opt->profile != MR_PROFILE_FLOOD)
 		return mr_cli_usage("cannot run: --rate is for --profile flood");
+	if (opt->ramp && opt->profile != MR_PROFILE_FLOOD)
+		return mr_cli_usage("cannot run: --ramp is for --profile flood");
 	return MR_EXIT_DONE;
 }
 
@@ -219,6 +242,50 @@ static void tick(const struct mr_engine_progress *progress, void *context)
 			(struct mr_run_second){progress->sent, progress->answered};
 }
 
+/** One step of the ramp: `*ret_rate` is what was really sent a second, `*ret_lost` what got lost.
+ */
+static int ramp_step(struct mr_engine *engine, double seconds, double rate, double *ret_rate,
+	uint64_t *ret_lost, struct mr_run_result *result)
+{
+	struct mr_engine_progress before = mr_engine_progress(engine), after;
+	int r = mr_engine_traffic(engine, seconds, rate, tick, result, &mr_load_stop);
+
+	after = mr_engine_progress(engine);
+	*ret_rate = (double)(after.sent - before.sent) / seconds;
+	*ret_lost = (after.sent - before.sent) - (after.answered - before.answered);
+	fprintf(stderr, "ramp: %.0f a second: %" PRIu64 " lost\n", *ret_rate, *ret_lost);
+	return r;
+}
+
+/** Doubles the rate until something is lost or no more can be sent; then halves the interval. */
+static int ramp(struct mr_engine *engine, double seconds, struct mr_run_result *result)
+{
+	double good = 0, bad = 0, step = seconds / RAMP_STEPS, sent;
+	uint64_t lost;
+	int r = 0;
+
+	for (double rate = RAMP_START; r == 0 && bad <= 0 && !atomic_load(&mr_load_stop);
+		rate *= 2) {
+		r = ramp_step(engine, step, rate, &sent, &lost, result);
+		if (lost > 0 || sent < rate * RAMP_FALLS_SHORT)
+			bad = rate;
+		if (lost == 0 && sent > good)
+			good = sent;
+	}
+	for (unsigned i = 0;
+		r == 0 && i < RAMP_HALVINGS && good < bad && !atomic_load(&mr_load_stop); i++) {
+		double rate = (good + bad) / 2;
+
+		r = ramp_step(engine, step, rate, &sent, &lost, result);
+		if (lost > 0 || sent < rate * RAMP_FALLS_SHORT)
+			bad = rate;
+		if (lost == 0 && sent > good)
+			good = sent;
+	}
+	result->lossless_rate = good;
+	return r;
+}
+
 /** The part between the opening and the closing of the sessions. */
 static enum mr_exit drive(const struct run_options *opt, const struct mr_sessions *sessions,
 	struct mr_run_result *result)
@@ -233,6 +300,7 @@ static enum mr_exit drive(const struct run_options *opt, const struct mr_session
 		.threads = opt->threads,
 	};
 	mr_cleanup(mr_engine_free) struct mr_engine *engine = NULL;
+	struct mr_spoof *spoof = NULL;
 	uint64_t start_ns;
 	int r = mr_engine_new(&config, &engine);
 
@@ -241,8 +309,16 @@ static enum mr_exit drive(const struct run_options *opt, const struct mr_session
 			strerror(-r),
 			r == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
 	result->unreached = mr_engine_begin(engine);
+	if (opt->spoofs > 0)
+		r = mr_spoof_start(engine, sessions->endpoints, sessions->n, opt->spoofs, &spoof);
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot send made-up sources: %s; it takes root",
+			strerror(-r));
 	start_ns = mr_now_ns();
-	r = mr_engine_traffic(engine, opt->seconds, opt->rate, tick, result, &mr_load_stop);
+	r = opt->ramp
+		? ramp(engine, opt->seconds, result)
+		: mr_engine_traffic(engine, opt->seconds, opt->rate, tick, result, &mr_load_stop);
+	result->spoofed = mr_spoof_stop(&spoof);
 	result->seconds = (double)(mr_now_ns() - start_ns) / 1e9;
 	if (result->seconds > opt->seconds)
 		result->seconds = opt->seconds; /* what is beyond was waiting for answers */

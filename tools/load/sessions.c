@@ -22,7 +22,7 @@ void mr_sessions_free(struct mr_sessions *sessions)
 	*sessions = (struct mr_sessions){0};
 }
 
-static int sessions_alloc(uint32_t n, struct mr_sessions *ret_sessions)
+int mr_sessions_room(uint32_t n, struct mr_sessions *ret_sessions)
 {
 	struct mr_sessions sessions = {
 		.endpoints = calloc(n, sizeof(*sessions.endpoints)),
@@ -100,7 +100,7 @@ enum mr_exit mr_sessions_open(struct mr_rpc *rpc, const union mr_sockaddr *targe
 	uint64_t sent_ns[IN_FLIGHT];
 	uint32_t sent = 0, count = mr_port_range_count(ports);
 
-	if (sessions_alloc(n, ret_sessions) < 0)
+	if (mr_sessions_room(n, ret_sessions) < 0)
 		return fail(ret_error, "cannot open sessions: out of memory");
 	while (ret_sessions->n < n) {
 		uint32_t i = ret_sessions->n;
@@ -127,6 +127,25 @@ enum mr_exit mr_sessions_open(struct mr_rpc *rpc, const union mr_sockaddr *targe
 		ret_sessions->n++;
 	}
 	return MR_EXIT_DONE;
+}
+
+enum mr_exit mr_sessions_open_one(struct mr_rpc *rpc, const union mr_sockaddr *target,
+	struct mr_port_range ports, uint32_t number, const char *label,
+	struct mr_sessions *sessions, struct mr_rpc_error *ret_error)
+{
+	uint16_t port = (uint16_t)(ports.lo + number % mr_port_range_count(ports));
+	json_t *result = NULL;
+	enum mr_exit status = send_open(rpc, target, port, label, number, ret_error);
+
+	if (status == MR_EXIT_DONE)
+		status = mr_rpc_receive(rpc, &result, ret_error);
+	if (status == MR_EXIT_DONE)
+		status = read_session(result, target->sa.sa_family, port,
+			&sessions->endpoints[sessions->n], sessions->ids[sessions->n], ret_error);
+	json_decref(result);
+	if (status == MR_EXIT_DONE)
+		sessions->n++;
+	return status;
 }
 
 /** Answers to opens that nobody waited for any more, after a failure. */
@@ -177,7 +196,7 @@ int mr_sessions_fixed(const union mr_sockaddr *relay, struct mr_port_range ports
 
 	if (mr_port_range_count(target_ports) < count)
 		count = mr_port_range_count(target_ports);
-	r = sessions_alloc(n, ret_sessions);
+	r = mr_sessions_room(n, ret_sessions);
 	if (r < 0)
 		return r;
 	ret_sessions->n = n;

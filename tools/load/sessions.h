@@ -33,6 +33,14 @@ enum mr_exit mr_sessions_open(struct mr_rpc *rpc, const union mr_sockaddr *targe
 	struct mr_port_range ports, uint32_t n, const char *label, struct mr_hist *latency,
 	struct mr_sessions *ret_sessions, struct mr_rpc_error *ret_error);
 
+/** Room for `n` sessions to be opened one by one. -ENOMEM. */
+int mr_sessions_room(uint32_t n, struct mr_sessions *ret_sessions);
+
+/** Opens one more session, number `number` of its label, and waits for it. There must be room. */
+enum mr_exit mr_sessions_open_one(struct mr_rpc *rpc, const union mr_sockaddr *target,
+	struct mr_port_range ports, uint32_t number, const char *label,
+	struct mr_sessions *sessions, struct mr_rpc_error *ret_error);
+
 /** Closes them all; sessions that are gone already are no error. */
 enum mr_exit mr_sessions_close(
 	struct mr_rpc *rpc, const struct mr_sessions *sessions, struct mr_rpc_error *ret_error);

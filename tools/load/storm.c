@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * storm.c - moshrelay-load storm: how many sessions a second a daemon opens, and how long each
+ * takes.
+ *
+ * With one connection, requests are pipelined as fast as answers come. With many, each is a client
+ * that waits for its answer, and together they keep to a rate; an open's time runs from when it was
+ * due, so that a client that fell behind does not hide it.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "registry.h"
+#include "run_result.h"
+#include "sessions.h"
+
+#define CONNECTIONS_MAX 1024
+#define OPENS_MAX       (1 << 20)
+
+struct storm_options {
+	const char *socket;
+	uint32_t connections;
+	uint32_t sessions;
+	double rate;
+	bool json;
+	union mr_sockaddr target;
+	struct mr_port_range ports;
+};
+
+struct client {
+	const struct storm_options *opt;
+	uint32_t number;
+	uint32_t wanted;
+	uint64_t start_ns;
+	pthread_t thread;
+	struct mr_hist latency;
+	struct mr_sessions sessions;
+	struct mr_rpc_error error;
+	enum mr_exit status;
+};
+
+static const struct option options[] = {
+	{"socket", required_argument, NULL, 's'},
+	{"connections", required_argument, NULL, 'c'},
+	{"sessions", required_argument, NULL, 'n'},
+	{"rate", required_argument, NULL, 'r'},
+	{"target", required_argument, NULL, 't'},
+	{"target-ports", required_argument, NULL, 'p'},
+	{"json", no_argument, NULL, 'j'},
+	{"help", no_argument, NULL, 'h'},
+	{0},
+};
+
+static enum mr_exit help(void)
+{
+	printf("usage: moshrelay-load storm [OPTION]...\n"
+	       "Opens sessions as fast as the daemon can, or at a rate, and closes them again.\n\n"
+	       "  --socket PATH         the relay's setup socket (" MR_DEFAULT_SOCKET ")\n"
+	       "  --connections N       clients (1: one that doesn't wait for answers)\n"
+	       "  --sessions N          to open, all together (10000)\n"
+	       "  --rate PER-SECOND     to open at, all together, with several connections "
+	       "(10000)\n"
+	       "  --target ADDRESS      of the targets (default: what 'serve' on this machine "
+	       "has)\n"
+	       "  --target-ports LO-HI  their ports; sessions take turns\n"
+	       "  --json                the result as one JSON document\n");
+	return MR_EXIT_DONE;
+}
+
+static int parse_option(struct storm_options *opt, int option, const char *text)
+{
+	uint64_t value = 0;
+	int r;
+
+	switch (option) {
+	case 's':
+		opt->socket = text;
+		return 0;
+	case 'c':
+		r = mr_cli_number(text, 1, CONNECTIONS_MAX, &value);
+		opt->connections = (uint32_t)value;
+		return r;
+	case 'n':
+		r = mr_cli_number(text, 1, OPENS_MAX, &value);
+		opt->sessions = (uint32_t)value;
+		return r;
+	case 'r':
+		r = mr_cli_number(text, 1, 10000000, &value);
+		opt->rate = (double)value;
+		return r;
+	case 't':
+		return mr_sockaddr_parse(text, &opt->target);
+	case 'p':
+		return mr_port_range_parse(text, &opt->ports);
+	case 'j':
+		opt->json = true;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+/** One client: opens its share, one after the other, each when it is due. */
+static enum mr_exit open_paced(struct client *client, struct mr_rpc *rpc, const char *label)
+{
+	const struct storm_options *opt = client->opt;
+
+	for (uint32_t i = 0; i < client->wanted && !atomic_load(&mr_load_stop); i++) {
+		uint64_t due_ns = client->start_ns +
+			(uint64_t)(((double)i * opt->connections + client->number) * 1e9 /
+				opt->rate);
+		uint64_t now_ns = mr_now_ns();
+		enum mr_exit status;
+
+		if (now_ns < due_ns) {
+			struct timespec wait = {0, (long)(due_ns - now_ns)};
+
+			wait.tv_sec = (time_t)((due_ns - now_ns) / 1000000000);
+			wait.tv_nsec = (long)((due_ns - now_ns) % 1000000000);
+			nanosleep(&wait, NULL);
+		}
+		status = mr_sessions_open_one(
+			rpc, &opt->target, opt->ports, i, label, &client->sessions, &client->error);
+		if (status != MR_EXIT_DONE)
+			return status;
+		mr_hist_add(&client->latency, mr_now_ns() - due_ns);
+	}
+	return MR_EXIT_DONE;
+}
+
+static void *run_client(void *context)
+{
+	struct client *client = context;
+	const struct storm_options *opt = client->opt;
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	struct mr_rpc_error ignored;
+	char label[48];
+
+	snprintf(label, sizeof(label), "storm-%d-%08x-%u", getpid(), (unsigned)client->start_ns,
+		client->number);
+	client->status = mr_rpc_connect(opt->socket, MR_RPC_TIMEOUT_MS, &rpc, &client->error);
+	if (client->status != MR_EXIT_DONE)
+		return NULL;
+	if (opt->connections == 1)
+		client->status = mr_sessions_open(rpc, &opt->target, opt->ports, client->wanted,
+			label, &client->latency, &client->sessions, &client->error);
+	else
+		client->status = open_paced(client, rpc, label);
+	client->start_ns = mr_now_ns() - client->start_ns; /* from here on: how long it took */
+	mr_sessions_close(rpc, &client->sessions, &ignored);
+	return NULL;
+}
+
+static enum mr_exit tell(const struct storm_options *opt, const struct client *clients)
+{
+	struct mr_hist *latency = calloc(1, sizeof(*latency));
+	uint64_t opened = 0, longest_ns = 0;
+	enum mr_exit status = MR_EXIT_DONE;
+	double rate;
+
+	if (!latency)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot add up: out of memory");
+	for (uint32_t i = 0; i < opt->connections; i++) {
+		mr_hist_merge(latency, &clients[i].latency);
+		opened += clients[i].latency.count;
+		if (clients[i].start_ns > longest_ns)
+			longest_ns = clients[i].start_ns;
+		if (clients[i].status != MR_EXIT_DONE && status == MR_EXIT_DONE) {
+			status = clients[i].status;
+			mr_cli_error("cannot open all sessions: %s", clients[i].error.message);
+		}
+	}
+	rate = longest_ns ? (double)opened * 1e9 / (double)longest_ns : 0;
+	if (opt->json) {
+		json_t *json = json_pack("{s:i, s:s, s:i, s:f, s:I, s:f, s:o}", "version",
+			MR_RESULT_VERSION, "kind", "storm", "connections", (int)opt->connections,
+			"offered_per_second", opt->connections > 1 ? opt->rate : 0.0, "opened",
+			(json_int_t)opened, "opens_per_second", rate, "open_us",
+			mr_hist_json(latency));
+
+		json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+		putchar('\n');
+		json_decref(json);
+	} else {
+		printf("%" PRIu64 " sessions opened over %u connections, %.0f a second\n"
+		       "open         p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms\n",
+			opened, opt->connections, rate,
+			(double)mr_hist_quantile(latency, 500) / 1e6,
+			(double)mr_hist_quantile(latency, 990) / 1e6,
+			(double)mr_hist_quantile(latency, 999) / 1e6, (double)latency->max / 1e6);
+	}
+	free(latency);
+	return status;
+}
+
+static enum mr_exit storm(const struct storm_options *opt)
+{
+	struct client *clients = calloc(opt->connections, sizeof(*clients));
+	uint64_t start_ns = mr_now_ns();
+	uint32_t started = 0;
+	enum mr_exit status;
+	int r = clients ? mr_want_files(opt->connections) : -ENOMEM;
+
+	for (; r == 0 && started < opt->connections; started++) {
+		struct client *client = &clients[started];
+
+		client->opt = opt;
+		client->number = started;
+		client->wanted = opt->sessions / opt->connections +
+			(started < opt->sessions % opt->connections);
+		client->start_ns = start_ns;
+		r = opt->connections == 1 ? 0 : mr_sessions_room(client->wanted, &client->sessions);
+		if (r == 0)
+			r = -pthread_create(&client->thread, NULL, run_client, client);
+		if (r < 0)
+			break;
+	}
+	for (uint32_t i = 0; i < started; i++)
+		pthread_join(clients[i].thread, NULL);
+	status = r < 0 ? mr_cli_fail(MR_EXIT_FAILED, "cannot start the clients: %s", strerror(-r))
+		       : tell(opt, clients);
+	for (uint32_t i = 0; i < started; i++)
+		mr_sessions_free(&clients[i].sessions);
+	free(clients);
+	return status;
+}
+
+enum mr_exit mr_load_storm(int argc, char **argv)
+{
+	struct storm_options opt = {
+		.socket = MR_DEFAULT_SOCKET, .connections = 1, .sessions = 10000, .rate = 10000};
+	int option, index = 0;
+
+	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
+		if (option == 'h')
+			return help();
+		if (option == '?')
+			return MR_EXIT_USAGE;
+		if (parse_option(&opt, option, optarg) < 0)
+			return mr_cli_usage("cannot use --%s %s: not a value that it may have",
+				options[index].name, optarg ? optarg : "");
+	}
+	if (optind < argc)
+		return mr_cli_usage("cannot storm: \"%s\" is no option", argv[optind]);
+	if (opt.target.sa.sa_family != AF_UNSPEC && opt.ports.lo == 0)
+		return mr_cli_usage("cannot storm: --target needs --target-ports");
+	if (opt.ports.lo == 0 && mr_registry_find(&opt.target, &opt.ports) < 0)
+		return mr_cli_fail(MR_EXIT_FAILED,
+			"cannot find targets: start 'moshrelay-load serve' on this machine, or "
+			"give "
+			"--target and --target-ports");
+	mr_load_catch_signals();
+	return storm(&opt);
+}
