@@ -5,6 +5,7 @@
   mosh_shape.py answer ADDRESS PORT NAME     a target: answers each datagram with NAME and its text
   mosh_shape.py ask ADDRESS PORT TEXT [SECONDS]
                                              a client: sends TEXT until an answer comes, prints that
+  mosh_shape.py strangers ADDRESS PORT COUNT that many clients that get no answer, until killed
 
 The first 8 octets are mosh's nonce: the direction in the top bit, then a sequence number. Nothing is
 encrypted, and nothing is checked: whom the datagram belongs to is what the cases are about.
@@ -61,6 +62,22 @@ def ask(address, port, text, seconds="5"):
     return 1
 
 
+def strangers(address, port, count):
+    socks = []
+    for _ in range(int(count)):
+        sock = udp(address)
+        sock.connect((address, int(port)))
+        socks.append(sock)
+    sequence = 0
+    while True:
+        for sock in socks:
+            sock.send(payload(sequence, "stranger"))
+        sequence += 1
+        if sequence == 2:
+            print("ready", flush=True)
+        time.sleep(0.1)
+
+
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
-    sys.exit({"answer": answer, "ask": ask}[what](*arguments))
+    sys.exit({"answer": answer, "ask": ask, "strangers": strangers}[what](*arguments))

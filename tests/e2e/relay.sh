@@ -41,7 +41,7 @@ as() {
 		SHELL=/bin/bash PATH="$PATH" LANG=C.UTF-8 TERM=xterm-256color "$@"
 }
 
-# sshd_start HOST [LINE...]: with these lines in its configuration.
+# sshd_start HOST [LINE...]: with these lines in its configuration; its process in $SSHD_PID.
 sshd_start() {
 	local host=$1
 	shift
@@ -56,6 +56,7 @@ sshd_start() {
 	$(printf '%s\n' "$@")
 	END
 	background "sshd-$host" "$host" /usr/sbin/sshd -D -e -f "$BED/sshd-$host.conf"
+	export SSHD_PID=$PID
 	must 5 "sshd listens on $host" grep -q 'Server listening' "$BED/sshd-$host.log"
 }
 
@@ -86,8 +87,8 @@ people() {
 	set -g status off
 	set -g history-limit 5000
 	END
-	sshd_start bastion
 	sshd_start target
+	sshd_start bastion
 }
 
 # ---- the relay
@@ -208,6 +209,11 @@ current_leg() {
 	relay --json show "$1" | jq -e --arg address "$2" --arg port "${3:-}" '
 		.legs | any(.state == "current" and .address == $address
 			and ($port == "" or (.port | tostring) == $port))' >/dev/null
+}
+
+# A second client of the setup socket: one beside the asking itself.
+connected() {
+	[ "$(relay_json .connections status)" -ge 2 ]
 }
 
 # port_bound HOST PORT: a UDP socket has it.
