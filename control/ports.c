@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@ struct pool {
 struct mr_ports {
 	const struct mr_clock *clock;
 	uint32_t n_pools;
+	uint32_t n_held, max_held;
 	int fds[PORTS];              /* -1: no socket */
 	uint16_t users[PORTS];       /* pools that use the port */
 	uint32_t avoid_until[PORTS]; /* s of the monotonic clock: a local program had it */
@@ -42,6 +44,20 @@ static bool in_range(const struct pool *pool, uint32_t port)
 	return port >= pool->range.lo && port <= pool->range.hi;
 }
 
+/* What the process may open, less what it needs for other things: its users' connections. */
+static uint32_t sockets_to_spare(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 0;
+	if (limit.rlim_cur >= PORTS + MR_PORTS_SPARE_FDS)
+		return PORTS;
+	if (limit.rlim_cur < 2 * MR_PORTS_SPARE_FDS)
+		return (uint32_t)limit.rlim_cur / 2;
+	return (uint32_t)limit.rlim_cur - MR_PORTS_SPARE_FDS;
+}
+
 int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const struct mr_clock *clock,
 	struct mr_ports **ret_ports)
 {
@@ -56,6 +72,7 @@ int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const str
 		return -ENOMEM;
 	ports->clock = clock;
 	ports->n_pools = n_pools;
+	ports->max_held = sockets_to_spare();
 	memset(ports->fds, 0xff, sizeof(ports->fds));
 	for (uint32_t i = 0; i < n_pools; i++)
 		ports->pools[i].range = ranges[i];
@@ -105,12 +122,15 @@ static int hold(struct mr_ports *ports, uint16_t port)
 
 	if (ports->fds[port] >= 0)
 		return 0;
+	if (ports->n_held >= ports->max_held)
+		return -EMFILE;
 	fd = bind_wildcard(AF_INET6, port);
 	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
 		fd = bind_wildcard(AF_INET, port);
 	if (fd < 0)
 		return fd;
 	ports->fds[port] = fd;
+	ports->n_held++;
 	return 0;
 }
 
@@ -134,6 +154,9 @@ static int try_port(struct mr_ports *ports, struct pool *pool, uint16_t port, ui
 		ports->avoid_until[port] = now_s + MR_PORTS_TAKEN_NS / MR_SECOND;
 		return -EAGAIN;
 	}
+	/* Better a port that isn't held than none: the dataplane serves it all the same. */
+	if (r == -EMFILE || r == -ENFILE)
+		r = 0;
 	if (r == 0)
 		mark_taken(ports, pool, port);
 	return r;
@@ -184,6 +207,7 @@ void mr_ports_release(struct mr_ports *ports, uint32_t pool_number, uint16_t por
 	if (--ports->users[port] == 0 && ports->fds[port] >= 0) {
 		close(ports->fds[port]);
 		ports->fds[port] = -1;
+		ports->n_held--;
 	}
 }
 
@@ -207,4 +231,9 @@ uint32_t mr_ports_size(const struct mr_ports *ports, uint32_t pool)
 uint32_t mr_ports_left(const struct mr_ports *ports, uint32_t pool)
 {
 	return mr_ports_size(ports, pool) - ports->pools[pool].taken_in_range;
+}
+
+uint32_t mr_ports_held(const struct mr_ports *ports)
+{
+	return ports->n_held;
 }

@@ -18,9 +18,15 @@
 /** How long a port that a local program was found on is left alone. */
 #define MR_PORTS_TAKEN_NS (60 * MR_SECOND)
 
+/** File descriptors that are left for everything else; see mr_ports_new(). */
+#define MR_PORTS_SPARE_FDS 2048
+
 struct mr_ports;
 
-/** `ranges`: one a pool. -EINVAL: 0 or lo > hi. */
+/**
+ * `ranges`: one a pool. -EINVAL: 0 or lo > hi. RLIMIT_NOFILE, as it is now, says how many ports can
+ * be held; those beyond are served without.
+ */
 int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const struct mr_clock *clock,
 	struct mr_ports **ret_ports);
 
@@ -28,8 +34,8 @@ int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const str
 void mr_ports_free(struct mr_ports *ports);
 
 /**
- * Takes a random free port of a pool and holds it. -ENOSPC: none is free; -EMFILE, -ENFILE: out of
- * file descriptors.
+ * Takes a random free port of a pool and holds it. -ENOSPC: none is free. Another
+ * -errno: the kernel has no memory for a socket.
  */
 int mr_ports_take(struct mr_ports *ports, uint32_t pool, uint16_t *ret_port);
 
@@ -50,5 +56,8 @@ bool mr_ports_is_held(const struct mr_ports *ports, uint16_t port);
 /** Ports of a pool's range, and how many of them are not taken (a local program may have some). */
 uint32_t mr_ports_size(const struct mr_ports *ports, uint32_t pool);
 uint32_t mr_ports_left(const struct mr_ports *ports, uint32_t pool);
+
+/** Ports that are held. */
+uint32_t mr_ports_held(const struct mr_ports *ports);
 
 #endif

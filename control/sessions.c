@@ -353,6 +353,7 @@ void mr_sessions_counts(const struct mr_sessions *sessions, struct mr_sessions_c
 		.opening = sessions->n_opening,
 		.closing = sessions->n_closing,
 		.max_sessions = sessions->config.max_sessions,
+		.ports_held = mr_ports_held(sessions->ports),
 		.opened = sessions->opened,
 		.closed = sessions->closed,
 		.store_errors = sessions->store_errors,

@@ -71,7 +71,7 @@ struct mr_sessions_config {
 /**
  * Makes an empty manager. `ret_why` says what failed.
  * -EINVAL: pools or ranges contradict each other. Each public port in use costs a file descriptor:
- * the caller raises RLIMIT_NOFILE.
+ * the caller raises RLIMIT_NOFILE before; ports beyond it are served, but not held.
  */
 int mr_sessions_new(const struct mr_sessions_config *config, struct mr_sessions **ret_sessions,
 	struct mr_why *ret_why);
@@ -246,9 +246,10 @@ struct mr_sessions_counts {
 	uint32_t opening, closing;
 	uint32_t max_sessions;
 	uint32_t public_ports, public_ports_free; /* over all pools */
-	uint64_t opened, closed;                  /* since the daemon started */
-	uint64_t store_errors;                    /* writes that failed; the newest one's text: */
-	struct mr_why store_why;                  /* "" while the newest write went well */
+	uint32_t ports_held;     /* by a socket: fewer than in use if RLIMIT_NOFILE is too low */
+	uint64_t opened, closed; /* since the daemon started */
+	uint64_t store_errors;   /* writes that failed; the newest one's text: */
+	struct mr_why store_why; /* "" while the newest write went well */
 };
 
 void mr_sessions_counts(const struct mr_sessions *sessions, struct mr_sessions_counts *ret_counts);

@@ -89,8 +89,7 @@ static int take_public_port(struct session *session, struct mr_why *why)
 			"no public port is free; the administrator can widen --ports or add a "
 			"pool");
 	if (r < 0)
-		return fail(why, r, "holding a public port: %s%s", strerror(-r),
-			r == -EMFILE ? "; the administrator can raise LimitNOFILE" : "");
+		return fail(why, r, "holding a public port: %s", strerror(-r));
 	return 0;
 }
 

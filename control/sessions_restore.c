@@ -171,7 +171,8 @@ static int claim(struct restore *restore, struct session *session)
 		remember(restore, "holding port %u for session %016" PRIx64 ": %s%s", port,
 			info->id, strerror(-r),
 			r == -EADDRINUSE ? "; a local program has it and will hear nothing more"
-					 : "");
+				: r == -EMFILE ? "; raise LimitNOFILE"
+					       : "");
 	}
 	return mr_session_register(session);
 }

@@ -13,6 +13,16 @@
 #include <string.h>
 #include <unistd.h>
 
+bool bed_in_child;
+
+#define must(condition, ...)                                 \
+	do {                                                 \
+		if (!bed_in_child)                           \
+			cr_assert(condition, ##__VA_ARGS__); \
+		else if (!(condition))                       \
+			abort();                             \
+	} while (0)
+
 int64_t bed_monotonic = 1000 * MR_SECOND;
 int64_t bed_realtime = 1700000000 * MR_SECOND;
 
@@ -106,10 +116,10 @@ int bed_start(struct bed *bed, bool adopted)
 {
 	int r = mr_store_sqlite_open(bed->dir, &bed->loop, &bed->store, &bed->why);
 
-	cr_assert_eq(r, 0, "%s", bed->why.text);
+	must(r == 0, "%s", bed->why.text);
 	bed->config.store = bed->store;
 	r = mr_sessions_new(&bed->config, &bed->sessions, &bed->why);
-	cr_assert_eq(r, 0, "%s", bed->why.text);
+	must(r == 0, "%s", bed->why.text);
 	bed->subscriber.fn = hear;
 	bed->subscriber.context = bed;
 	mr_sessions_subscribe(bed->sessions, &bed->subscriber);
@@ -120,7 +130,7 @@ void bed_stop(struct bed *bed)
 {
 	if (!bed->sessions)
 		return;
-	cr_assert_eq(mr_sessions_flush(bed->sessions, &bed->why), 0, "%s", bed->why.text);
+	must(mr_sessions_flush(bed->sessions, &bed->why) == 0, "%s", bed->why.text);
 	mr_sessions_free(bed->sessions);
 	bed->store->ops->close(bed->store);
 	bed->sessions = NULL;
@@ -153,7 +163,7 @@ void bed_on_done(void *context, int error, uint64_t id, const struct mr_why *why
 {
 	struct bed_done *done = context;
 
-	cr_assert(!done->called, "answered twice");
+	must(!done->called, "answered twice");
 	done->called = true;
 	done->error = error;
 	done->id = id;
@@ -164,7 +174,7 @@ void bed_on_done(void *context, int error, uint64_t id, const struct mr_why *why
 void bed_wait(struct bed *bed, const struct bed_done *done)
 {
 	while (!done->called)
-		cr_assert_neq(uv_run(&bed->loop, UV_RUN_ONCE) || done->called, 0,
+		must(uv_run(&bed->loop, UV_RUN_ONCE) || done->called,
 			"nothing is left that could answer");
 }
 
@@ -174,10 +184,10 @@ uint64_t bed_open(struct bed *bed, const struct mr_session_open *open)
 	uint64_t id;
 	int r = mr_sessions_open(bed->sessions, open, bed_on_done, &done, &id, &bed->why);
 
-	cr_assert_eq(r, 0, "%s", bed->why.text);
+	must(r == 0, "%s", bed->why.text);
 	bed_wait(bed, &done);
-	cr_assert_eq(done.error, 0, "%s", done.why.text);
-	cr_assert_eq(done.id, id);
+	must(done.error == 0, "%s", done.why.text);
+	must(done.id == id);
 	return id;
 }
 
@@ -190,6 +200,19 @@ int bed_close(struct bed *bed, uint64_t id)
 		return r;
 	bed_wait(bed, &done);
 	return done.error;
+}
+
+void bed_wait_closings(struct bed *bed)
+{
+	struct mr_sessions_counts counts;
+
+	mr_sessions_counts(bed->sessions, &counts);
+	while (counts.closing > 0) {
+		int alive = uv_run(&bed->loop, UV_RUN_ONCE);
+
+		mr_sessions_counts(bed->sessions, &counts);
+		cr_assert(alive || counts.closing == 0, "nothing is left that could close them");
+	}
 }
 
 struct census {

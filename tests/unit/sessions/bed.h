@@ -31,6 +31,12 @@ struct bed {
 	char last_text[MR_WHY_SIZE];
 };
 
+/**
+ * Set in a forked child: there Criterion's assertions, which talk to its parent process, would be
+ * heard as the test's own. What fails in the bed then ends the child by abort().
+ */
+extern bool bed_in_child;
+
 /** What a done callback was told; zeroed before. */
 struct bed_done {
 	bool called;
@@ -68,6 +74,9 @@ uint64_t bed_open(struct bed *bed, const struct mr_session_open *open);
 
 /** Closes and waits. */
 int bed_close(struct bed *bed, uint64_t id);
+
+/** Waits until every session that is closing is gone. */
+void bed_wait_closings(struct bed *bed);
 
 /** Checks that dataplane, store and manager hold the same sessions, and nothing beyond. */
 void bed_check_whole(struct bed *bed);
