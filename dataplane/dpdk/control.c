@@ -229,13 +229,13 @@ int mr_control_start(struct mr_backend *b, struct mr_why *ret_why)
 	int rc;
 
 	if (!c)
-		return mr_why_set(ret_why, -ENOMEM, "out of memory");
+		return mr_dpdk_why(ret_why, -ENOMEM, "out of memory");
 	b->control = c;
 	pthread_mutex_init(&c->mutex, NULL);
 	for (unsigned i = 0; i < b->n_ports; i++)
 		silence |= b->ports[i].kernel_sees;
 	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	rc = c->wake_fd < 0 ? mr_why_set(ret_why, -errno, "eventfd: %m") : 0;
+	rc = c->wake_fd < 0 ? mr_dpdk_why(ret_why, -errno, "eventfd: %m") : 0;
 	if (!rc)
 		rc = mr_mirror_open(&c->mirror, ret_why);
 	if (!rc && silence)
@@ -249,7 +249,7 @@ int mr_control_start(struct mr_backend *b, struct mr_why *ret_why)
 		rc = start_thread(b);
 	if (rc) {
 		mr_control_stop(b);
-		return mr_why_set(ret_why, rc, "reading the kernel's routes: %s%s", strerror(-rc),
+		return mr_dpdk_why(ret_why, rc, "reading the kernel's routes: %s%s", strerror(-rc),
 			rc == -ENOMEM ? ": raise memory in dpdk { }" : "");
 	}
 	return 0;

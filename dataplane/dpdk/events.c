@@ -18,12 +18,12 @@ int mr_events_open(struct mr_events *ret_events, struct mr_why *ret_why)
 	struct mr_events events = {.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
 
 	if (events.fd < 0)
-		return mr_why_set(ret_why, -errno, "eventfd: %m");
+		return mr_dpdk_why(ret_why, -errno, "eventfd: %m");
 	events.ring = rte_ring_create_elem(
 		"events", sizeof(struct mr_event), RING_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	if (!events.ring) {
 		close(events.fd);
-		return mr_why_set(ret_why, -ENOMEM,
+		return mr_dpdk_why(ret_why, -ENOMEM,
 			"the ring of events doesn't fit into DPDK's memory: raise memory in "
 			"dpdk { }");
 	}

@@ -55,7 +55,7 @@ static int backend_open(const struct mr_backend_config *config, struct mr_backen
 	int rc;
 
 	if (!b)
-		return mr_why_set(ret_why, -ENOMEM, "out of memory");
+		return mr_dpdk_why(ret_why, -ENOMEM, "out of memory");
 	b->events.fd = -1;
 	rc = mr_dpdk_options_parse(config->options, config->n_options, &b->options, ret_why);
 	if (!rc)

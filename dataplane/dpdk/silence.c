@@ -45,7 +45,7 @@ static int explain(struct nft_ctx *nft, struct mr_why *ret_why)
 	const char *error = nft_ctx_get_error_buffer(nft);
 
 	error = error && *error ? error : "no answer";
-	return mr_why_set(ret_why, -EIO,
+	return mr_dpdk_why(ret_why, -EIO,
 		"nftables, which keeps the kernel from answering the relay's datagrams on these "
 		"interfaces: %.*s",
 		(int)mr_min(strcspn(error, "\n"), 120UL), error);
@@ -57,11 +57,11 @@ int mr_silence_open(struct mr_silence **ret_silence, struct mr_why *ret_why)
 	char text[sizeof(rules) + TABLE_SIZE];
 
 	if (!s)
-		return mr_why_set(ret_why, -ENOMEM, "nftables: out of memory");
+		return mr_dpdk_why(ret_why, -ENOMEM, "nftables: out of memory");
 	s->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!s->nft) {
 		free(s);
-		return mr_why_set(ret_why, -EIO, "nftables: not available");
+		return mr_dpdk_why(ret_why, -EIO, "nftables: not available");
 	}
 	nft_ctx_buffer_error(s->nft);
 	nft_ctx_buffer_output(s->nft);

@@ -95,7 +95,7 @@ int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
 
 no_memory:
 	mr_tables_close(&t);
-	return mr_why_set(ret_why, -ENOMEM,
+	return mr_dpdk_why(ret_why, -ENOMEM,
 		"tables for %u sessions don't fit into DPDK's memory: raise memory in dpdk { }, or "
 		"lower max-sessions",
 		config->max_sessions);

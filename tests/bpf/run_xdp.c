@@ -1,40 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * run_xdp.c - the packet vectors against the loaded XDP program by BPF_PROG_TEST_RUN: run_xdp
- * FILE...
+ * run_xdp.c - the packet vectors against the loaded XDP program: run_xdp FILE...
  *
- * Prints TAP, one line a row. Needs root; lives in a network namespace and a BPF filesystem of its
- * own. The kernel's clock can't be set, so the sessions' times are moved to it and compared with a
- * tolerance; rows about single nanoseconds are left to the host, and so are frames that are too
- * short for the kernel to hand them to any program.
+ * Prints TAP, one line a row. Needs root. Rows that the program can't be asked are left to the
+ * host.
  */
-#include <errno.h>
-#include <linux/if_ether.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
-#include "vectors.h"
-#include "xdp.h"
-
-#define TOLERANCE_NS 1000000000ULL
-#define UPTIME_S     100 /* the oldest time in a row that isn't exact is this long ago */
-#define MAX_SESSIONS 16
-
-struct bed {
-	struct mr_backend *backend;
-	char root[32];
-	uint64_t counts[MR_REASON_CAPACITY]; /* after the last row */
-};
-
-static const struct mr_backend_ops *const ops = &mr_backend_xdp;
+#include "vec_xdp.h"
 
 static void bail_out(const char *what, const char *why)
 {
@@ -42,196 +16,17 @@ static void bail_out(const char *what, const char *why)
 	exit(1);
 }
 
-static void command(const char *text)
-{
-	if (system(text))
-		bail_out("cannot set up the network", text);
-}
-
-/** Interfaces, addresses and neighbours as model.py says: the ways to any client. */
-static void make_network(void)
-{
-	static const unsigned links[] = {11, 12, 13, 14};
-	char text[256];
-
-	command("ip link set lo up");
-	/* nobody but a row sends anything: the one count that goes up is the row's */
-	command("sysctl -qw net.ipv6.conf.default.disable_ipv6=1");
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		snprintf(text, sizeof(text),
-			"ip link add mr%u index %u address 02:00:00:00:%u:01 type veth peer name "
-			"peer%u && ip link set mr%u up && ip link set peer%u up",
-			links[i], links[i], links[i], links[i], links[i], links[i]);
-		command(text);
-	}
-	command("sysctl -qw net.ipv6.conf.mr11.disable_ipv6=0");
-	command("ip addr add 203.0.113.7/24 dev mr11 && ip addr add 203.0.113.8/24 dev mr11");
-	command("ip addr add 2001:db8:113::7/64 dev mr11 nodad");
-	command("ip route add default via 203.0.113.1 dev mr11");
-	command("ip -6 route add default via 2001:db8:113::1 dev mr11");
-	command("ip neigh add 203.0.113.1 lladdr 02:00:00:00:11:fe dev mr11 nud permanent");
-	command("ip neigh add 2001:db8:113::1 lladdr 02:00:00:00:11:fe dev mr11 nud permanent");
-	/* what the daemon does for the look-ups: see next_hop.h */
-	command("sysctl -qw net.ipv4.conf.lo.forwarding=1 net.ipv6.conf.lo.forwarding=1");
-}
-
-static void set_up(struct bed *bed)
-{
-	static const char *const interfaces[] = {"mr11", "mr12", "mr13", "mr14"};
-	char pin_dir[64];
-	struct mr_backend_config config = {
-		.dataplane = MR_DATAPLANE_XDP_NATIVE,
-		.interfaces = interfaces,
-		.n_interfaces = 4,
-		.pin_dir = pin_dir,
-		.max_sessions = MAX_SESSIONS,
-		.max_public_keys = MAX_SESSIONS,
-		.upstream_lo = 61008,
-	};
-	struct mr_why why;
-	bool adopted;
-
-	if (unshare(CLONE_NEWNET | CLONE_NEWNS) < 0)
-		bail_out("cannot make a network namespace", "run it as root");
-	strcpy(bed->root, "/tmp/mr-run-xdp-XXXXXX");
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !mkdtemp(bed->root) ||
-		mount("bpf", bed->root, "bpf", 0, NULL) < 0)
-		bail_out("cannot mount a BPF filesystem", strerror(errno));
-	snprintf(pin_dir, sizeof(pin_dir), "%s/pins", bed->root);
-	make_network();
-	if (ops->open(&config, &bed->backend, &adopted, &why) < 0)
-		bail_out("cannot load the program", why.text);
-}
-
-static void tear_down(struct bed *bed)
-{
-	ops->detach(bed->backend);
-	umount2(bed->root, MNT_DETACH);
-	rmdir(bed->root);
-}
-
-static void must(int r, const char *what)
-{
-	if (r < 0)
-		bail_out(what, strerror(-r));
-}
-
-/** What a file says of the world around its sessions. */
-static void put_world(struct bed *bed, const struct mr_vec_file *file)
-{
-	for (uint32_t i = 0; i < file->n_addresses; i++)
-		must(ops->address_put(bed->backend, i, &file->addresses[i]), "address_put");
-	for (size_t i = 0; i < file->n_links; i++)
-		must(ops->link_put(bed->backend, file->links[i].ifindex, &file->links[i].link),
-			"link_put");
-	bed->backend->state->generation = file->generation;
-}
-
-static void put_session(struct bed *bed, const struct mr_vec_file *file, const struct mr_vec *row,
-	const struct mr_session *session)
-{
-	struct mr_ref ref = {MR_VEC_INDEX, 0};
-	struct mr_key key = mr_vec_target_key(row);
-
-	must(ops->session_put(bed->backend, MR_VEC_INDEX, session), "session_put");
-	must(ops->target_put(bed->backend, &key, ref), "target_put");
-	for (uint32_t i = 0; i < file->n_addresses; i++) {
-		ref.public_slot = i;
-		key = mr_vec_public_key(file, row, i);
-		must(ops->public_put(bed->backend, &key, ref), "public_put");
-	}
-}
-
-static void take_session(struct bed *bed, const struct mr_vec_file *file, const struct mr_vec *row,
-	struct mr_session *ret_session)
-{
-	struct mr_key key = mr_vec_target_key(row);
-
-	must(ops->session_get(bed->backend, MR_VEC_INDEX, 1, ret_session), "session_get");
-	must(ops->target_del(bed->backend, &key), "target_del");
-	for (uint32_t i = 0; i < file->n_addresses; i++) {
-		key = mr_vec_public_key(file, row, i);
-		must(ops->public_del(bed->backend, &key), "public_del");
-	}
-}
-
-/** The one reason that was counted since the last row, MR_REASON_COUNT if it isn't one. */
-static enum mr_reason counted(struct bed *bed)
-{
-	struct mr_reason_count counts[MR_REASON_CAPACITY];
-	enum mr_reason found = MR_REASON_COUNT;
-	unsigned total = 0;
-
-	must(ops->stats(bed->backend, counts), "stats");
-	for (int i = 0; i < MR_REASON_CAPACITY; i++) {
-		unsigned more = (unsigned)(counts[i].packets - bed->counts[i]);
-
-		bed->counts[i] = counts[i].packets;
-		total += more;
-		if (more)
-			found = (enum mr_reason)i;
-	}
-	return total == 1 ? found : MR_REASON_COUNT;
-}
-
-static enum xdp_action expected_action(const struct mr_vec *row)
-{
-	switch (mr_reason_verdict(row->reason)) {
-	case MR_VERDICT_PASS:
-		return XDP_PASS;
-	case MR_VERDICT_SEND:
-		return row->egress == row->ingress ? XDP_TX : XDP_REDIRECT;
-	default:
-		return XDP_DROP;
-	}
-}
-
-static void keep_event(const struct mr_event *event, void *context)
-{
-	struct mr_vec_result *result = context;
-
-	if (result->n_events < MR_VEC_EVENTS)
-		result->events[result->n_events] = *event;
-	result->n_events++;
-}
-
 static bool run_row(
-	struct bed *bed, const struct mr_vec_file *file, const struct mr_vec *row, char *why)
+	struct mr_vec_xdp *bed, const struct mr_vec_file *file, const struct mr_vec *row, char *why)
 {
-	struct xdp_md md = {.data_end = (uint32_t)row->in_len, .ingress_ifindex = row->ingress};
-	struct mr_vec_result result = {0};
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = row->in,
-		.data_size_in = (uint32_t)row->in_len, .data_out = result.frame,
-		.data_size_out = sizeof(result.frame), .ctx_in = &md, .ctx_size_in = sizeof(md));
 	struct mr_session session = row->before;
-	struct timespec now;
-	int64_t shift;
-	int r;
+	struct mr_vec_result result = {0};
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	shift = now.tv_sec * 1000000000LL + now.tv_nsec - (int64_t)row->clock_ns;
-	mr_vec_shift(&session, shift);
-	put_session(bed, file, row, &session);
-	r = bpf_prog_test_run_opts(bpf_program__fd(bed->backend->skel->progs.moshrelay), &opts);
-	take_session(bed, file, row, &session);
-	mr_vec_shift(&session, -shift);
-	result.reason = counted(bed);
-	must(ops->events(bed->backend, 2 * MR_VEC_EVENTS, keep_event, &result), "events");
-	result.len = opts.data_size_out;
-	if (r < 0) {
-		snprintf(why, MR_VEC_WHY, "the kernel refused the run: %s", strerror(-r));
-		return false;
-	}
-	if (!mr_vec_check(row, &result, &session, TOLERANCE_NS, why))
-		return false;
-	if (opts.retval == expected_action(row))
-		return true;
-	snprintf(why, MR_VEC_WHY, "the action is %u, expected %u", opts.retval,
-		expected_action(row));
-	return false;
+	return mr_vec_xdp_run(bed, file, row, &session, &result, why) &&
+		mr_vec_check(row, &result, &session, MR_VEC_XDP_TOLERANCE_NS, why);
 }
 
-static int run_file(struct bed *bed, const char *path, unsigned *number)
+static int run_file(struct mr_vec_xdp *bed, const char *path, unsigned *number)
 {
 	struct mr_vec_file file;
 	char why[MR_VEC_WHY];
@@ -240,12 +35,12 @@ static int run_file(struct bed *bed, const char *path, unsigned *number)
 
 	if (mr_vec_load(path, &file, why) < 0)
 		bail_out(path, why);
-	put_world(bed, &file);
+	mr_vec_xdp_world(bed, &file);
 	for (size_t i = 0; i < file.n_rows; i++) {
 		const struct mr_vec *row = &file.rows[i];
 		bool good;
 
-		if (row->exact || row->in_len < ETH_HLEN) {
+		if (!mr_vec_xdp_can_run(row)) {
 			left_out++;
 			continue;
 		}
@@ -262,18 +57,13 @@ static int run_file(struct bed *bed, const char *path, unsigned *number)
 
 int main(int argc, char **argv)
 {
-	struct bed bed = {0};
-	struct timespec up;
+	struct mr_vec_xdp *bed = mr_vec_xdp_open();
 	unsigned number = 0;
 	int failed = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &up);
-	if (up.tv_sec < UPTIME_S)
-		bail_out("the machine has just been started", "try again in two minutes");
-	set_up(&bed);
 	for (int i = 1; i < argc; i++)
-		failed += run_file(&bed, argv[i], &number);
-	tear_down(&bed);
+		failed += run_file(bed, argv[i], &number);
+	mr_vec_xdp_close(bed);
 	printf("1..%u\n", number);
 	return failed > 0 || number == 0;
 }

@@ -101,13 +101,13 @@ static int open_started(struct mr_vec_dpdk *bed, struct mr_why *why)
 		"packets", POOL_SIZE, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	bed->worker = rte_zmalloc("worker", sizeof(*bed->worker), RTE_CACHE_LINE_SIZE);
 	if (!b->pool || !bed->worker)
-		return mr_why_set(why, -ENOMEM, "out of memory");
+		return mr_dpdk_why(why, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < PORTS && !rc; i++)
 		rc = open_port(bed, i);
 	if (!rc)
 		rc = mr_worker_prepare(b, 0, bed->worker);
 	if (rc)
-		return mr_why_set(why, rc, "ports: %s", strerror(-rc));
+		return mr_dpdk_why(why, rc, "ports: %s", strerror(-rc));
 	bed->worker->clock = set_clock;
 	rte_rcu_qsbr_thread_register(b->tables.rcu, 0);
 	return 0;
@@ -297,6 +297,15 @@ static void collect(struct mr_vec_dpdk *bed, struct mr_vec_result *result)
 	}
 }
 
+static void keep_event(const struct mr_event *event, void *context)
+{
+	struct mr_vec_result *result = context;
+
+	if (result->n_events < MR_VEC_EVENTS)
+		result->events[result->n_events] = *event;
+	result->n_events++;
+}
+
 int mr_vec_dpdk_run(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
 	const struct mr_vec *row, struct mr_session *session, struct mr_vec_result *ret_result)
 {
@@ -323,5 +332,6 @@ int mr_vec_dpdk_run(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
 	memset(ret_result, 0, sizeof(*ret_result));
 	collect(bed, ret_result);
 	ret_result->reason = counted(bed);
+	mr_events_take(&bed->backend.events, 2 * MR_VEC_EVENTS, keep_event, ret_result);
 	return take_session(bed, file, row, session);
 }
