@@ -389,6 +389,10 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 
 	if (!r)
 		r = mr_host_raise_limits(config, why);
+	if (r > 0) {
+		mr_log_warning("%s", why->text);
+		r = 0;
+	}
 	if (!r)
 		r = mr_sandbox_enter(config->dataplane, why);
 	if (!r)

@@ -7,13 +7,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "routes.h"
@@ -21,6 +24,8 @@
 
 /* Descriptors beyond those of sessions and connections. */
 #define FILES_SPARE 4096
+
+#define LOCK_WAIT_S 10
 
 static int __attribute__((format(printf, 3, 4)))
 fail(struct mr_why *why, int error, const char *format, ...)
@@ -54,6 +59,49 @@ static int make_directory(const char *path, mode_t mode, struct mr_why *ret_why)
 	return 0;
 }
 
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+/* Does a daemon answer in this run directory? */
+static bool is_served(const char *run_dir)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool served;
+
+	if (fd < 0)
+		return false;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/setup.sock", run_dir);
+	served = !connect(fd, (struct sockaddr *)&address, sizeof(address));
+	close(fd);
+	return served;
+}
+
+/*
+ * Takes the lock. A daemon that was killed holds it until the kernel has taken its memory apart,
+ * which is worth waiting for; one that answers is not.
+ */
+static int take_lock(int fd, const char *run_dir)
+{
+	struct sigaction action = {.sa_handler = on_alarm}, before;
+	int r;
+
+	if (!flock(fd, LOCK_EX | LOCK_NB))
+		return 0;
+	if (errno != EWOULDBLOCK)
+		return -errno;
+	if (is_served(run_dir))
+		return -EBUSY;
+	sigaction(SIGALRM, &action, &before);
+	alarm(LOCK_WAIT_S);
+	r = flock(fd, LOCK_EX) ? -errno : 0;
+	alarm(0);
+	sigaction(SIGALRM, &before, NULL);
+	return r == -EINTR ? -EBUSY : r;
+}
+
 int mr_host_prepare(const struct mr_config *config, int *ret_lock_fd, struct mr_why *ret_why)
 {
 	char path[PATH_MAX];
@@ -68,8 +116,8 @@ int mr_host_prepare(const struct mr_config *config, int *ret_lock_fd, struct mr_
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return fail(ret_why, -errno, "%.100s: can't be opened: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB)) {
-		r = errno == EWOULDBLOCK ? -EBUSY : -errno;
+	r = take_lock(fd, config->run_dir);
+	if (r) {
 		close(fd);
 		return fail(ret_why, r,
 			"%.100s: another daemon runs there: stop it, or use another --run-dir",
@@ -101,20 +149,23 @@ int mr_host_raise_limits(const struct mr_config *config, struct mr_why *ret_why)
 	rlim_t need = mr_min(count_ports(config), (rlim_t)config->max_sessions) +
 		MR_RPC_CLIENTS_MAX + FILES_SPARE;
 
-	if (getrlimit(RLIMIT_NOFILE, &files))
-		return -errno;
-	if (files.rlim_cur < need) {
-		files.rlim_cur = need;
-		files.rlim_max = mr_max(files.rlim_max, need);
-		if (setrlimit(RLIMIT_NOFILE, &files))
-			return fail(ret_why, -errno,
-				"%llu open files are needed, and not allowed: %s: raise the limit "
-				"(LimitNOFILE=), or use fewer ports",
-				(unsigned long long)need, strerror(errno));
-	}
 	/* Kernels before 5.11 count maps as locked memory; later ones don't mind. */
 	setrlimit(RLIMIT_MEMLOCK, &memory);
-	return 0;
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return -errno;
+	if (files.rlim_cur >= need)
+		return 0;
+	if (!setrlimit(RLIMIT_NOFILE, &(struct rlimit){need, mr_max(files.rlim_max, need)}))
+		return 0;
+	/* Without CAP_SYS_RESOURCE the limit can be used up, and not raised. */
+	if (files.rlim_max < need) {
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
+		return fail(ret_why, 1,
+			"%llu open files are allowed, %llu could be needed: some ports may stay "
+			"unused: raise the limit (LimitNOFILE=), or use fewer ports",
+			(unsigned long long)files.rlim_max, (unsigned long long)need);
+	}
+	return -EPERM;
 }
 
 static int add_default_interface(
@@ -132,22 +183,43 @@ static int add_default_interface(
 	return mr_strv_add(&config->interfaces, iface->name);
 }
 
+/* Appends the addresses of one interface that clients could dial. */
+static int add_addresses_of(
+	struct mr_config_pool *pool, const struct mr_netlink *netlink, uint32_t ifindex)
+{
+	struct mr_addr addresses[MR_PUBLIC_MAX];
+	size_t n = mr_netlink_public_addresses(netlink, ifindex, addresses, MR_PUBLIC_MAX);
+	int r = 0;
+
+	for (size_t i = 0; !r && i < n; i++)
+		r = mr_config_add_address(pool, &addresses[i]);
+	return r;
+}
+
+/*
+ * Clients are where the default route leads to, and targets behind the other interfaces. Without a
+ * default route on one of the interfaces, nobody knows: all of them are it.
+ */
 static int add_own_addresses(
 	struct mr_config *config, const struct mr_netlink *netlink, struct mr_why *ret_why)
 {
 	struct mr_config_pool *pool = &config->pools[0];
+	const struct mr_iface *outer = NULL;
+	uint32_t ifindex;
 	char names[128];
+	bool known;
 	int r = 0;
 
-	for (size_t i = 0; !r && i < config->interfaces.n; i++) {
+	if (!mr_route_default_iface((struct mr_netlink *)netlink, &ifindex))
+		outer = mr_netlink_iface(netlink, ifindex);
+	if (outer && mr_strv_contains(&config->interfaces, outer->name))
+		r = add_addresses_of(pool, netlink, outer->ifindex);
+	known = pool->n_addresses;
+	for (size_t i = 0; !r && !known && i < config->interfaces.n; i++) {
 		const struct mr_iface *iface =
 			mr_netlink_iface_by_name(netlink, config->interfaces.items[i]);
-		struct mr_addr addresses[MR_PUBLIC_MAX];
-		size_t n = mr_netlink_public_addresses(
-			netlink, iface->ifindex, addresses, MR_PUBLIC_MAX);
 
-		for (size_t j = 0; !r && j < n; j++)
-			r = mr_config_add_address(pool, &addresses[j]);
+		r = add_addresses_of(pool, netlink, iface->ifindex);
 	}
 	if (!r && !pool->n_addresses)
 		return fail(ret_why, -EADDRNOTAVAIL,

@@ -16,7 +16,10 @@
  */
 int mr_host_prepare(const struct mr_config *config, int *ret_lock_fd, struct mr_why *ret_why);
 
-/** Raises the limits of open files and locked memory to what the configuration can need. */
+/**
+ * Raises the limits of open files and locked memory to what the configuration can need.
+ * \return 0; 1: only to less than that, and `ret_why` says so; -errno.
+ */
 int mr_host_raise_limits(const struct mr_config *config, struct mr_why *ret_why);
 
 /**

@@ -18,7 +18,7 @@ const char mr_options_help[] =
 	"  -i, --interface IFACE      relay on this interface; may be repeated (that of the\n"
 	"                             default route)\n"
 	"      --public ADDRESS       clients send to this address; may be repeated (those of\n"
-	"                             the interfaces)\n"
+	"                             the default route's interface)\n"
 	"      --ports LO-HI          public ports (60000-61000)\n"
 	"      --upstream-ports LO-HI ports towards targets (61008-65535)\n"
 	"      --dataplane NAME       auto, xdp, xdp-generic or dpdk (auto)\n"
