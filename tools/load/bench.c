@@ -14,6 +14,7 @@
 #include "bench_result.h"
 #include "command.h"
 #include "generator.h"
+#include "html.h"
 #include "net.h"
 #include "peers.h"
 
@@ -78,7 +79,8 @@ static enum mr_exit help(void)
 		printf(" %s", mr_peers[i].name);
 	printf("\n"
 	       "  --daemon PATH     moshrelayd (default: beside this program, or in PATH)\n"
-	       "  --json            the result as one JSON document\n");
+	       "  --json            the result as one JSON document\n"
+	       "  --report DIR      and as a page with plots, DIR/index.html\n");
 	return MR_EXIT_DONE;
 }
 
@@ -354,13 +356,21 @@ static void measure(struct bench *bench)
 	}
 }
 
-static enum mr_exit tell(const struct bench *bench)
+static enum mr_exit tell(const struct bench *bench, const char *command)
 {
+	struct mr_proc_why why;
 	json_t *json;
+	int r = 0;
+
+	if (bench->opt.report)
+		r = mr_html_bench(bench->opt.report, command, &bench->result, &why);
+	if (r < 0)
+		mr_cli_error("cannot write the report: %s%s%s", why.text, r == -EPROTO ? "" : ": ",
+			r == -EPROTO ? "" : strerror(-r));
 
 	if (!bench->opt.json) {
 		mr_bench_result_print(&bench->result, stdout);
-		return MR_EXIT_DONE;
+		return r < 0 ? MR_EXIT_FAILED : MR_EXIT_DONE;
 	}
 	json = mr_bench_result_json(&bench->result);
 	if (!json)
@@ -368,7 +378,7 @@ static enum mr_exit tell(const struct bench *bench)
 	json_dumpf(json, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
 	putchar('\n');
 	json_decref(json);
-	return MR_EXIT_DONE;
+	return r < 0 ? MR_EXIT_FAILED : MR_EXIT_DONE;
 }
 
 static void bench_free(struct bench **bench_p)
@@ -413,11 +423,13 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 {
 	mr_cleanup(bench_free) struct bench *bench = calloc(1, sizeof(*bench));
 	enum mr_exit status;
+	char command[512];
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0)
 			return help();
 	}
+	mr_html_command(command, sizeof(command), argc, argv);
 	if (bench)
 		bench->contestants = calloc(mr_n_peers, sizeof(*bench->contestants));
 	if (!bench || !bench->contestants)
@@ -436,5 +448,5 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 	if (bench->result.n_rows == 0)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot measure: no contestant could be set up");
 	measure(bench);
-	return tell(bench);
+	return tell(bench, command);
 }

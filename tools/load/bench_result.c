@@ -33,15 +33,6 @@ struct mr_bench_spread mr_bench_spread_of(const double *values, unsigned n)
 		(sorted[n / 2] + sorted[(n - 1) / 2]) / 2, sorted[0], sorted[n - 1]};
 }
 
-/* Reads one field of each turn. */
-#define SPREAD(row, field)                                    \
-	({                                                    \
-		double values_[MR_BENCH_ROUNDS_MAX];          \
-		for (unsigned i_ = 0; i_ < (row)->n; i_++)    \
-			values_[i_] = (row)->turns[i_].field; \
-		mr_bench_spread_of(values_, (row)->n);        \
-	})
-
 struct mr_bench_spread mr_bench_ratio(const struct mr_bench_row *a, const struct mr_bench_row *b)
 {
 	double ratios[MR_BENCH_ROUNDS_MAX];
@@ -56,8 +47,9 @@ struct mr_bench_spread mr_bench_ratio(const struct mr_bench_row *a, const struct
 
 const char *mr_bench_doubt(const struct mr_bench_row *row, char *buf, size_t size)
 {
-	struct mr_bench_spread delivered = SPREAD(row, delivered);
-	double idle = SPREAD(row, idle).median, foreign = SPREAD(row, foreign).median;
+	struct mr_bench_spread delivered = MR_BENCH_SPREAD(row, delivered);
+	double idle = MR_BENCH_SPREAD(row, idle).median,
+	       foreign = MR_BENCH_SPREAD(row, foreign).median;
 
 	if (row->n == 0 || delivered.median <= 0)
 		return "nothing was delivered";
@@ -115,29 +107,46 @@ static const struct goal goals[] = {
 	{"dpdk", true, "dpdk", 0},
 };
 
+const unsigned mr_bench_n_goals = sizeof(goals) / sizeof(goals[0]);
+
+bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
+	struct mr_bench_comparison *ret_comparison)
+{
+	const struct goal *goal = &goals[i];
+	const struct mr_bench_row *a = find_row(result, goal->name, goal->many),
+				  *b = find_row(result, goal->against, false);
+
+	if (!a || !b || MR_BENCH_SPREAD(b, delivered).median <= 0)
+		return false;
+	*ret_comparison = (struct mr_bench_comparison){.name = goal->name,
+		.against = goal->against,
+		.sessions = a->sessions,
+		.ratio = mr_bench_ratio(a, b),
+		.at_least = goal->at_least};
+	if (goal->many)
+		snprintf(ret_comparison->title, sizeof(ret_comparison->title),
+			"%s, %u sessions / 1", goal->name, a->sessions);
+	else
+		snprintf(ret_comparison->title, sizeof(ret_comparison->title), "%s / %s",
+			goal->name, goal->against);
+	return true;
+}
+
 static void print_goals(const struct mr_bench_result *result, FILE *out)
 {
 	fprintf(out, "\n%-36s %8s %17s %9s\n", "ratio of delivered datagrams", "median", "rounds",
 		"at least");
-	for (size_t i = 0; i < sizeof(goals) / sizeof(goals[0]); i++) {
-		const struct goal *goal = &goals[i];
-		const struct mr_bench_row *a = find_row(result, goal->name, goal->many),
-					  *b = find_row(result, goal->against, false);
-		struct mr_bench_spread ratio;
-		char title[64];
+	for (unsigned i = 0; i < mr_bench_n_goals; i++) {
+		struct mr_bench_comparison comparison;
 
-		if (!a || !b)
+		if (!mr_bench_compare(result, i, &comparison))
 			continue;
-		ratio = mr_bench_ratio(a, b);
-		if (goal->many)
-			snprintf(title, sizeof(title), "%s, %u sessions / 1", goal->name,
-				a->sessions);
-		else
-			snprintf(title, sizeof(title), "%s / %s", goal->name, goal->against);
-		fprintf(out, "%-36s %8.2f %8.2f-%8.2f", title, ratio.median, ratio.min, ratio.max);
-		if (goal->at_least > 0)
-			fprintf(out, " %7.1f %s", goal->at_least,
-				ratio.median >= goal->at_least ? "reached" : "MISSED");
+		fprintf(out, "%-36s %8.2f %8.2f-%8.2f", comparison.title, comparison.ratio.median,
+			comparison.ratio.min, comparison.ratio.max);
+		if (comparison.at_least > 0)
+			fprintf(out, " %7.1f %s", comparison.at_least,
+				comparison.ratio.median >= comparison.at_least ? "reached"
+									       : "MISSED");
 		fputc('\n', out);
 	}
 }
@@ -153,7 +162,7 @@ void mr_bench_result_print(const struct mr_bench_result *result, FILE *out)
 		"sink", "alien");
 	for (unsigned i = 0; i < result->n_rows; i++) {
 		const struct mr_bench_row *row = &result->rows[i];
-		struct mr_bench_spread delivered = SPREAD(row, delivered);
+		struct mr_bench_spread delivered = MR_BENCH_SPREAD(row, delivered);
 		char buf[128];
 		const char *doubt = mr_bench_doubt(row, buf, sizeof(buf));
 
@@ -162,9 +171,12 @@ void mr_bench_result_print(const struct mr_bench_result *result, FILE *out)
 			delivered.median > 0
 				? (delivered.max - delivered.min) / delivered.median * 50
 				: 0,
-			SPREAD(row, offered).median, SPREAD(row, ns_a_packet).median,
-			SPREAD(row, idle).median * 100, SPREAD(row, softirq).median * 100,
-			SPREAD(row, foreign).median * 100, doubt ? "  ! " : "", doubt ? doubt : "");
+			MR_BENCH_SPREAD(row, offered).median,
+			MR_BENCH_SPREAD(row, ns_a_packet).median,
+			MR_BENCH_SPREAD(row, idle).median * 100,
+			MR_BENCH_SPREAD(row, softirq).median * 100,
+			MR_BENCH_SPREAD(row, foreign).median * 100, doubt ? "  ! " : "",
+			doubt ? doubt : "");
 	}
 	print_goals(result, out);
 	for (unsigned i = 0; i < result->n_missing; i++)
@@ -190,13 +202,13 @@ static json_t *rows_json(const struct mr_bench_result *result)
 			json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s?}",
 				"name", row->name, "title", row->title, "sessions",
 				(int)row->sessions, "delivered_per_second",
-				spread_json(SPREAD(row, delivered)), "offered_per_second",
-				spread_json(SPREAD(row, offered)), "ns_per_datagram",
-				spread_json(SPREAD(row, ns_a_packet)), "relay_core_idle",
-				spread_json(SPREAD(row, idle)), "relay_core_softirq",
-				spread_json(SPREAD(row, softirq)), "relay_core_foreign",
-				spread_json(SPREAD(row, foreign)), "trusted", doubt == NULL,
-				"doubt", doubt));
+				spread_json(MR_BENCH_SPREAD(row, delivered)), "offered_per_second",
+				spread_json(MR_BENCH_SPREAD(row, offered)), "ns_per_datagram",
+				spread_json(MR_BENCH_SPREAD(row, ns_a_packet)), "relay_core_idle",
+				spread_json(MR_BENCH_SPREAD(row, idle)), "relay_core_softirq",
+				spread_json(MR_BENCH_SPREAD(row, softirq)), "relay_core_foreign",
+				spread_json(MR_BENCH_SPREAD(row, foreign)), "trusted",
+				doubt == NULL, "doubt", doubt));
 	}
 	return rows;
 }
@@ -205,19 +217,17 @@ static json_t *ratios_json(const struct mr_bench_result *result)
 {
 	json_t *ratios = json_array();
 
-	for (size_t i = 0; ratios && i < sizeof(goals) / sizeof(goals[0]); i++) {
-		const struct goal *goal = &goals[i];
-		const struct mr_bench_row *a = find_row(result, goal->name, goal->many),
-					  *b = find_row(result, goal->against, false);
+	for (unsigned i = 0; ratios && i < mr_bench_n_goals; i++) {
+		struct mr_bench_comparison comparison;
 		json_t *entry;
 
-		if (!a || !b)
+		if (!mr_bench_compare(result, i, &comparison))
 			continue;
-		entry = json_pack("{s:s, s:i, s:s, s:o}", "name", goal->name, "sessions",
-			(int)a->sessions, "against", goal->against, "ratio",
-			spread_json(mr_bench_ratio(a, b)));
-		if (goal->at_least > 0)
-			json_object_set_new(entry, "at_least", json_real(goal->at_least));
+		entry = json_pack("{s:s, s:i, s:s, s:o}", "name", comparison.name, "sessions",
+			(int)comparison.sessions, "against", comparison.against, "ratio",
+			spread_json(comparison.ratio));
+		if (comparison.at_least > 0)
+			json_object_set_new(entry, "at_least", json_real(comparison.at_least));
 		json_array_append_new(ratios, entry);
 	}
 	return ratios;

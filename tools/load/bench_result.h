@@ -54,6 +54,30 @@ struct mr_bench_spread {
 
 struct mr_bench_spread mr_bench_spread_of(const double *values, unsigned n);
 
+/** Median and range of one field of a row's turns. */
+#define MR_BENCH_SPREAD(row, field)                           \
+	({                                                    \
+		double values_[MR_BENCH_ROUNDS_MAX];          \
+		for (unsigned i_ = 0; i_ < (row)->n; i_++)    \
+			values_[i_] = (row)->turns[i_].field; \
+		mr_bench_spread_of(values_, (row)->n);        \
+	})
+
+/** A ratio that is told, and what the project wants it to be. */
+struct mr_bench_comparison {
+	const char *name, *against;
+	uint32_t sessions;
+	char title[64];
+	struct mr_bench_spread ratio;
+	double at_least; /* 0: nothing is promised */
+};
+
+extern const unsigned mr_bench_n_goals;
+
+/** Comparison number `i`; false: one of its rows was not measured. */
+bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
+	struct mr_bench_comparison *ret_comparison);
+
 /** Of the ratios a/b of delivered datagrams, round by round. */
 struct mr_bench_spread mr_bench_ratio(const struct mr_bench_row *a, const struct mr_bench_row *b);
 

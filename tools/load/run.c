@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "engine.h"
+#include "html.h"
 #include "registry.h"
 #include "run_result.h"
 #include "sessions.h"
@@ -65,6 +66,7 @@ enum {
 	OPTION_SOURCE,
 	OPTION_THREADS,
 	OPTION_KEEP,
+	OPTION_REPORT,
 };
 
 static const struct option options[] = {
@@ -84,6 +86,7 @@ static const struct option options[] = {
 	{"relay-ports", required_argument, NULL, OPTION_RELAY_PORTS},
 	{"source", required_argument, NULL, OPTION_SOURCE},
 	{"threads", required_argument, NULL, OPTION_THREADS},
+	{"report", required_argument, NULL, OPTION_REPORT},
 	{"keep", no_argument, NULL, OPTION_KEEP},
 	{0},
 };
@@ -109,7 +112,8 @@ static enum mr_exit help(void)
 	       "  --source ADDRESS      of the clients; may be given again, clients take turns\n"
 	       "  --threads N           of the clients (1)\n"
 	       "  --keep                leave the sessions open\n"
-	       "  --json                the result as one JSON document\n\n"
+	       "  --json                the result as one JSON document\n"
+	       "  --report DIR          and as a page with plots, DIR/index.html\n\n"
 	       "Exit status 1 if a datagram was misdelivered or corrupted, or a session never "
 	       "answered.\n");
 	return MR_EXIT_DONE;
@@ -181,6 +185,9 @@ static int parse_option(struct run_options *opt, int option, const char *text)
 		return add_source(opt, text);
 	case OPTION_THREADS:
 		return parse_count(text, MR_ENGINE_THREADS_MAX, &opt->threads);
+	case OPTION_REPORT:
+		opt->report = text;
+		return 0;
 	case OPTION_KEEP:
 		opt->keep = true;
 		return 0;
@@ -372,8 +379,12 @@ static enum mr_exit run_fixed(
 	return drive(opt, sessions, result);
 }
 
-static enum mr_exit tell(const struct run_options *opt, const struct mr_run_result *result)
+static enum mr_exit tell(
+	const struct run_options *opt, const char *command, const struct mr_run_result *result)
 {
+	struct mr_proc_why why;
+	int r = opt->report ? mr_html_run(opt->report, command, result, &why) : 0;
+
 	if (opt->json) {
 		json_t *json = mr_run_result_json(result);
 
@@ -386,6 +397,9 @@ static enum mr_exit tell(const struct run_options *opt, const struct mr_run_resu
 	} else {
 		mr_run_result_print(result, stdout);
 	}
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "cannot write the report: %s%s%s", why.text,
+			r == -EPROTO ? "" : ": ", r == -EPROTO ? "" : strerror(-r));
 	if (result->account.misdelivered || result->account.corrupted)
 		return mr_cli_fail(MR_EXIT_FAILED,
 			"the relay is broken: %" PRIu64 " datagrams misdelivered, %" PRIu64
@@ -415,7 +429,9 @@ enum mr_exit mr_load_run(int argc, char **argv)
 	mr_cleanup(result_free) struct mr_run_result *result = calloc(1, sizeof(*result));
 	mr_cleanup(mr_sessions_free) struct mr_sessions sessions = {0};
 	enum mr_exit status;
+	char command[512];
 
+	mr_html_command(command, sizeof(command), argc, argv);
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0)
 			return help();
@@ -436,5 +452,5 @@ enum mr_exit mr_load_run(int argc, char **argv)
 	mr_load_catch_signals();
 	status = opt.relay.sa.sa_family == AF_UNSPEC ? run_relay(&opt, &sessions, result)
 						     : run_fixed(&opt, &sessions, result);
-	return status == MR_EXIT_DONE ? tell(&opt, result) : status;
+	return status == MR_EXIT_DONE ? tell(&opt, command, result) : status;
 }
