@@ -139,7 +139,7 @@ static char *quote_to(char *out, const char *word)
 {
 	*out++ = '\'';
 	for (; *word; word++) {
-		if (*word == '\'' || *word == '\\') {
+		if (strchr("'\\!", *word)) {
 			*out++ = '\'';
 			*out++ = '\\';
 			*out++ = *word;

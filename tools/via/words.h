@@ -42,7 +42,8 @@ int mr_words_split(struct mr_words *words, const char *text);
 
 /**
  * All words as one string (the caller's to free) that a shell splits into them again: sh, csh and
- * fish alike, which differ on backslashes inside of quotes, so that none stands there.
+ * fish alike. fish reads backslashes inside of quotes and csh exclamation marks, so none stands
+ * there.
  */
 char *mr_words_quote(const struct mr_words *words);
 
