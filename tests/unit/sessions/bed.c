@@ -130,7 +130,8 @@ void bed_stop(struct bed *bed)
 {
 	if (!bed->sessions)
 		return;
-	must(mr_sessions_flush(bed->sessions, &bed->why) == 0, "%s", bed->why.text);
+	if (!bed->crashes)
+		must(mr_sessions_flush(bed->sessions, &bed->why) == 0, "%s", bed->why.text);
 	mr_sessions_free(bed->sessions);
 	bed->store->ops->close(bed->store);
 	bed->sessions = NULL;

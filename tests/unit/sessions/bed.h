@@ -22,6 +22,7 @@ struct bed {
 	struct mr_sessions_config config; /* to be changed before bed_start() */
 	struct mr_addr upstream;          /* what the route look-up answers, unless */
 	int route_error;                  /* this is not 0 */
+	bool crashes;                     /* bed_stop() saves no totals */
 	struct mr_restore_report report;
 	struct mr_why why;
 
