@@ -165,4 +165,5 @@ bool mr_api_is_admin(const struct mr_api *api, const struct mr_rpc_request *requ
 void mr_api_clear(struct mr_api *api)
 {
 	mr_quota_clear(&api->quota);
+	mr_quota_clear(&api->denials);
 }

@@ -37,7 +37,8 @@ struct mr_api {
 	void *context;
 	bool stopping; /* nothing above may be touched any more */
 
-	struct mr_quota quota; /* api.c's own */
+	/* The api's own: opens, and denials that are worth a line in the log. */
+	struct mr_quota quota, denials;
 };
 
 /** mr_rpc_dispatch_fn; `context` is the struct mr_api. */

@@ -130,12 +130,19 @@ static bool read_open(struct mr_rpc_request *request, json_t *params, struct mr_
 	return true;
 }
 
-/* Refusals are worth a line: they are how an attempt shows. */
-static void log_denied(
-	const struct mr_identity *who, const struct mr_session_open *open, const char *why)
+/* Lines a minute about one user's denials. */
+#define DENIALS_PER_MINUTE 30
+
+/* Refusals are worth a line: they are how an attempt shows. Who keeps trying doesn't fill the log.
+ */
+static void log_denied(struct mr_api *api, const struct mr_identity *who,
+	const struct mr_session_open *open, const char *why)
 {
 	char target[MR_ADDR_TEXT_SIZE];
+	uint64_t wait_ns;
 
+	if (mr_quota_take(&api->denials, who->uid, DENIALS_PER_MINUTE, uv_hrtime(), &wait_ns))
+		return;
 	mr_log_notice("denied: user %s (uid %u), target %s: %s", who->name, (unsigned)who->uid,
 		mr_endpoint_format(&open->target, open->target_port, target, sizeof(target)), why);
 }
@@ -153,7 +160,7 @@ static bool admit(struct mr_api *api, struct mr_rpc_request *request, struct mr_
 	*ret_rate = 0;
 	if (mr_api_check_target(
 		    api, who, &open->target, open->target_port, &rule, why, sizeof(why))) {
-		log_denied(who, open, why);
+		log_denied(api, who, open, why);
 		mr_rpc_request_fail(request, MR_RPC_DENIED, "denied: %s", why);
 		return false;
 	}

@@ -54,6 +54,7 @@ struct mr_daemon {
 	uv_signal_t signals[3];
 	size_t n_signals;
 	struct mr_rpc_request *detaching; /* to be answered when the dataplane is off */
+	bool failed;                      /* to start */
 };
 
 /* Logging what happens. */
@@ -190,13 +191,18 @@ static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
 	int r = mr_select_open(&wanted, selection);
 	char text[MR_WHY_SIZE];
 
+	if (r && selection->n_refusals == 1) {
+		snprintf(why->text, sizeof(why->text), "dataplane %s: %.220s",
+			mr_dataplane_name(selection->refusals[0].dataplane),
+			selection->refusals[0].why.text);
+		return r;
+	}
 	for (size_t i = 0; i < selection->n_refusals; i++)
 		mr_log(r ? MR_LOG_ERROR : MR_LOG_NOTICE, "dataplane %s: %s",
 			mr_dataplane_name(selection->refusals[i].dataplane),
 			selection->refusals[i].why.text);
 	if (r) {
-		snprintf(why->text, sizeof(why->text),
-			"no dataplane runs on %s: moshrelay doctor says more",
+		snprintf(why->text, sizeof(why->text), "no dataplane runs on %s",
 			mr_strv_join(&daemon->routes.carriers, text, 64));
 		return r;
 	}
@@ -443,6 +449,7 @@ int mr_daemon_start(
 		r = start_parts(daemon, &why);
 	if (r) {
 		mr_log_error("can't start: %s", why.text[0] ? why.text : strerror(-r));
+		daemon->failed = true;
 		mr_daemon_stop(daemon);
 		return r;
 	}
@@ -480,13 +487,15 @@ static void stop_sessions(struct mr_daemon *daemon)
 static void stop_dataplane(struct mr_daemon *daemon)
 {
 	struct mr_selection *selection = &daemon->selection;
+	/* A start that fails leaves the host as it was. */
+	bool detach = daemon->detaching || (daemon->failed && !selection->adopted);
 
-	mr_neigh_close(daemon->neigh, daemon->detaching);
+	mr_neigh_close(daemon->neigh, detach);
 	mr_feed_close(daemon->feed);
 	mr_loopback_close(daemon->loopback);
 	if (!selection->backend)
 		return;
-	if (daemon->detaching)
+	if (detach)
 		selection->ops->detach(selection->backend);
 	else
 		selection->ops->close(selection->backend);
