@@ -16,6 +16,7 @@ mr_load_command_fn mr_load_serve;
 mr_load_command_fn mr_load_run;
 mr_load_command_fn mr_load_bench;
 mr_load_command_fn mr_load_storm;
+mr_load_command_fn mr_load_mosh;
 
 /** Set by SIGINT and SIGTERM after mr_load_catch_signals(): finish in order, close what was opened.
  */

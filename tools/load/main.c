@@ -17,6 +17,7 @@ struct command {
 static const struct command commands[] = {
 	{"serve", mr_load_serve, "stand for many targets, each a simulated mosh-server"},
 	{"run", mr_load_run, "drive many sessions through a relay and account for every datagram"},
+	{"mosh", mr_load_mosh, "run pairs of real mosh through the relay and check every echo"},
 	{"storm", mr_load_storm, "open sessions as fast as the daemon can"},
 	{"bench", mr_load_bench,
 		"measure the relay beside its peers, on three hosts in namespaces"},
