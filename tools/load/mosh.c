@@ -33,6 +33,7 @@
 #define WORD_SIZE   12
 #define SCREEN_SIZE 8192 /* of what a client wrote last */
 #define ECHO_NS     (UINT64_C(20) * 1000000000)
+#define STOP_NS     (UINT64_C(5) * 1000000000)
 #define LOCALE      "C.UTF-8"
 
 /* Without the terminal's own echo, all that is shown has been to the target. */
@@ -394,8 +395,34 @@ static enum mr_exit drive(struct mosh *mosh)
 	return MR_EXIT_DONE;
 }
 
+/** Waits until the terminals of all clients have closed, for a while. */
+static void wait_clients(struct mosh *mosh)
+{
+	uint64_t until_ns = mr_now_ns() + STOP_NS;
+
+	for (uint32_t i = 0; i < mosh->opt.pairs; i++) {
+		struct pair *pair = &mosh->pairs[i];
+		struct pollfd fd = {.fd = pair->terminal, .events = POLLIN};
+
+		while (pair->client > 0 && mr_now_ns() < until_ns) {
+			ssize_t n = read(pair->terminal, pair->screen, SCREEN_SIZE);
+
+			if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+				break;
+			if (n < 0)
+				poll(&fd, 1, 100);
+		}
+	}
+}
+
+/** The servers end their sessions, which ends the clients; then what is left is killed. */
 static void stop_pairs(struct mosh *mosh)
 {
+	for (uint32_t i = 0; i < mosh->opt.pairs; i++) {
+		if (mosh->pairs[i].server > 0)
+			kill(mosh->pairs[i].server, SIGTERM);
+	}
+	wait_clients(mosh);
 	for (uint32_t i = 0; i < mosh->opt.pairs; i++) {
 		struct pair *pair = &mosh->pairs[i];
 
@@ -405,7 +432,7 @@ static void stop_pairs(struct mosh *mosh)
 			close(pair->terminal);
 		}
 		if (pair->server > 0)
-			kill(pair->server, SIGTERM);
+			kill(pair->server, SIGKILL);
 	}
 }
 
