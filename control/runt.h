@@ -64,8 +64,9 @@ int mr_runt_open(struct mr_runt **ret_runt, struct mr_why *ret_why);
 void mr_runt_close(struct mr_runt *runt);
 
 /**
- * Sends a runt; both addresses are of one family, ports in host byte order. -errno of the send:
- * -EINVAL also if `upstream` is not an own address any more.
+ * Sends a runt; both addresses are of one family (else -EINVAL), ports in host byte order. -errno
+ * of the send. IPv6 refuses an `upstream` that is not an own address any more; IPv4 sends it all
+ * the same, and the answer goes astray.
  */
 int mr_runt_send(struct mr_runt *runt, const struct mr_addr *upstream, uint16_t upstream_port,
 	const struct mr_addr *target, uint16_t target_port, uint64_t cookie);
