@@ -429,7 +429,7 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 		if (strcmp(argv[i], "--help") == 0)
 			return help();
 	}
-	mr_html_command(command, sizeof(command), argc, argv);
+	mr_html_command(command, sizeof(command), "bench", argc, argv);
 	if (bench)
 		bench->contestants = calloc(mr_n_peers, sizeof(*bench->contestants));
 	if (!bench || !bench->contestants)

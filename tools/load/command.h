@@ -9,7 +9,7 @@
 
 #include "cli.h"
 
-/** argv[0] is the subcommand's name. */
+/** argv[0] is the program's name, options begin at argv[1]. */
 typedef enum mr_exit mr_load_command_fn(int argc, char **argv);
 
 mr_load_command_fn mr_load_serve;

@@ -39,7 +39,6 @@ struct mr_generator {
 	int cpu;
 	bool running;
 	pthread_t thread;
-	_Atomic pid_t tid;
 	atomic_bool stop;
 	int netns_fd;
 	int ifindex;
@@ -80,7 +79,6 @@ static void *generate(void *context)
 	int fd = bpf_program__fd(generator->skel->progs.generate);
 
 	make_frame(frame);
-	atomic_store(&generator->tid, gettid());
 	generator->result = mr_netns_enter(generator->netns_fd);
 	if (generator->result == 0)
 		generator->result = mr_proc_pin(0, generator->cpu);
@@ -247,9 +245,4 @@ void mr_generator_counts(
 
 	*ret_sent = bss->gen_count.n - generator->first;
 	*ret_arrived = bss->sink_count.n;
-}
-
-pid_t mr_generator_tid(const struct mr_generator *generator)
-{
-	return atomic_load(&generator->tid);
 }

@@ -50,7 +50,4 @@ int mr_generator_stop(struct mr_generator *generator, uint64_t *ret_next_seq);
 void mr_generator_counts(
 	const struct mr_generator *generator, uint64_t *ret_sent, uint64_t *ret_arrived);
 
-/** Processor time that the generating thread has taken, in nanoseconds. */
-pid_t mr_generator_tid(const struct mr_generator *generator);
-
 #endif

@@ -44,12 +44,11 @@ static void put_text(FILE *out, const char *text)
 	}
 }
 
-void mr_html_command(char *buf, size_t size, int argc, char **argv)
+void mr_html_command(char *buf, size_t size, const char *name, int argc, char **argv)
 {
-	size_t used = 0;
+	size_t used = (size_t)snprintf(buf, size, "moshrelay-load %s ", name);
 
-	buf[0] = '\0';
-	for (int i = 0; i < argc && used < size; i++)
+	for (int i = 1; i < argc && used < size; i++)
 		used += (size_t)snprintf(buf + used, size - used, "%s ", argv[i]);
 }
 

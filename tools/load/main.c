@@ -62,8 +62,10 @@ int main(int argc, char **argv)
 		return mr_cli_finish(MR_EXIT_DONE);
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(argv[1], commands[i].name) == 0)
-			return mr_cli_finish(commands[i].run(argc - 1, argv + 1));
+		if (strcmp(argv[1], commands[i].name) != 0)
+			continue;
+		argv[1] = (char *)mr_cli_program(); /* getopt's errors begin with it */
+		return mr_cli_finish(commands[i].run(argc - 1, argv + 1));
 	}
 	return mr_cli_usage("cannot start: there is no command \"%s\"", argv[1]);
 }

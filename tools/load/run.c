@@ -340,16 +340,30 @@ static enum mr_exit drive(const struct run_options *opt, const struct mr_session
 	return MR_EXIT_DONE;
 }
 
-static enum mr_exit run_relay(
+/** Over a connection of its own: the daemon may have been restarted meanwhile, as part of a test.
+ */
+static enum mr_exit close_all(const struct run_options *opt, const struct mr_sessions *sessions)
+{
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	struct mr_rpc_error error;
+	enum mr_exit status = mr_rpc_connect(opt->socket, MR_RPC_TIMEOUT_MS, &rpc, &error);
+
+	if (status == MR_EXIT_DONE)
+		status = mr_sessions_close(rpc, sessions, &error);
+	if (status != MR_EXIT_DONE)
+		mr_cli_error("cannot close the sessions: %s", error.message);
+	return status;
+}
+
+static enum mr_exit open_all(
 	const struct run_options *opt, struct mr_sessions *sessions, struct mr_run_result *result)
 {
 	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
 	struct mr_rpc_error error;
 	char label[32];
-	enum mr_exit status, close_status;
 	uint64_t start_ns;
+	enum mr_exit status = mr_rpc_connect(opt->socket, MR_RPC_TIMEOUT_MS, &rpc, &error);
 
-	status = mr_rpc_connect(opt->socket, MR_RPC_TIMEOUT_MS, &rpc, &error);
 	if (status != MR_EXIT_DONE)
 		return mr_cli_fail(status, "%s", error.message);
 	snprintf(label, sizeof(label), "load-%d-%08x", getpid(), (unsigned)mr_now_ns());
@@ -360,13 +374,19 @@ static enum mr_exit run_relay(
 	if (status != MR_EXIT_DONE)
 		mr_cli_error("cannot open session %" PRIu32 " of %" PRIu32 ": %s", sessions->n + 1,
 			opt->sessions, error.message);
-	else
+	return status;
+}
+
+static enum mr_exit run_relay(
+	const struct run_options *opt, struct mr_sessions *sessions, struct mr_run_result *result)
+{
+	enum mr_exit close_status, status = open_all(opt, sessions, result);
+
+	if (status == MR_EXIT_DONE)
 		status = drive(opt, sessions, result);
-	if (opt->keep)
+	if (opt->keep || sessions->n == 0)
 		return status;
-	close_status = mr_sessions_close(rpc, sessions, &error);
-	if (close_status != MR_EXIT_DONE)
-		mr_cli_error("cannot close the sessions: %s", error.message);
+	close_status = close_all(opt, sessions);
 	return status != MR_EXIT_DONE ? status : close_status;
 }
 
@@ -431,7 +451,7 @@ enum mr_exit mr_load_run(int argc, char **argv)
 	enum mr_exit status;
 	char command[512];
 
-	mr_html_command(command, sizeof(command), argc, argv);
+	mr_html_command(command, sizeof(command), "run", argc, argv);
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0)
 			return help();
