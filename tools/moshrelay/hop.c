@@ -19,8 +19,6 @@
 #include "target.h"
 #include "words.h"
 
-#define IDLE_DEFAULT_S 86400
-
 struct hop {
 	const char *target, *server, *label, *ssh;
 	unsigned idle_s; /* 0: not given */
@@ -104,7 +102,7 @@ static enum mr_exit start(
 	struct mr_target target = {.host = hop->target,
 		.ssh = &ssh,
 		.server = server,
-		.idle_s = hop->idle_s ? hop->idle_s : IDLE_DEFAULT_S};
+		.idle_s = hop->idle_s ? hop->idle_s : MR_TARGET_IDLE_S};
 	char why[MR_TARGET_WHY_SIZE];
 	bool no_login;
 

@@ -13,9 +13,6 @@
 #include "cli.h"
 #include "words.h"
 
-/** Of the daemon too: a session that nobody uses is closed after a day. */
-#define MR_DEFAULT_IDLE_S 86400
-
 struct mr_args {
 	bool wrapper; /* mosh called us in place of ssh (--ssh BASTION) */
 	const char *bastion;

@@ -87,7 +87,7 @@ static enum mr_exit start_target(struct mr_setup *setup, const char *server)
 	bool no_login;
 
 	build_ssh(setup, &ssh);
-	target.idle_s = args->idle_s ? args->idle_s : MR_DEFAULT_IDLE_S;
+	target.idle_s = args->idle_s ? args->idle_s : MR_TARGET_IDLE_S;
 	mr_say_command(args, &ssh);
 	mr_say(args, "on %s: %s", args->target, server);
 	status = mr_target_start(&target, &setup->output, why, &no_login);

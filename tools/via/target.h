@@ -11,6 +11,9 @@
 #include "output.h"
 #include "words.h"
 
+/** Of the daemon too: a session that nobody uses is closed after a day. */
+#define MR_TARGET_IDLE_S 86400
+
 struct mr_target {
 	const char *host;           /* [USER@]HOST as ssh takes it */
 	const struct mr_words *ssh; /* ssh's command, options included, up to the host */
