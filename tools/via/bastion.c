@@ -183,7 +183,8 @@ static enum mr_exit connect_once(struct mr_bastion *bastion, bool quietly)
 		return MR_EXIT_FAILED;
 	if (r || status)
 		return mr_cli_fail(MR_EXIT_FAILED,
-			"cannot forward the relay's socket %s from %s: OpenSSH 7.6 or later is needed",
+			"cannot forward the relay's socket %s from %s: OpenSSH 7.6 or later is "
+			"needed",
 			bastion->args->setup_socket, name);
 	return MR_EXIT_DONE;
 }
