@@ -31,7 +31,7 @@ LEGS = [
      "first_seen_at": "2026-01-01T00:00:00Z", "last_client_at": "2026-01-01T00:00:01Z",
      "last_target_at": None},
 ]
-HOSTILE = "r\u00e4d\u001b[31m\nfake row\u202etxt"
+HOSTILE = "\"}{\\r\u00e4d\u001b[31m\nfake row\u202etxt"
 ERRORS = {  # what a session's identifier or a target's port asks for
     "denied": (-32003, "alice may not: the rule \"dev\" allows 10.0.0.0/8"),
     "missing": (-32004, "there is no session 0000000000000004"),
@@ -121,7 +121,10 @@ def serve(connection, log):
                 reply["error"] = {"code": ERRORS[name][0], "message": ERRORS[name][1]}
             else:
                 reply["result"] = result
-            out.write(json.dumps(reply).encode() + b"\n")
+            # as the daemon does, or as another implementation might
+            loose = params.get("state") == "closing"
+            out.write(json.dumps(reply, separators=None if loose else (",", ":"),
+                                 ensure_ascii=loose).encode() + b"\n")
             if method == "watch":
                 for event in EVENTS:
                     note = {"jsonrpc": "2.0", "method": "event", "params": event}

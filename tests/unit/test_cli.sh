@@ -189,8 +189,14 @@ verify 'close -j reports each' jq -e '.sessions == [{"id": "00000000000000aa", "
 	"message": "alice may not: the rule \"dev\" allows 10.0.0.0/8"}}]' "$dir/out"
 
 expect 'list has titles' 0 '^ID +STATE +OWNER +PUBLIC +TARGET' '' list
-expect 'list: a hostile label is defused and stays in its row' 0 '3/2  räd\?\[31m\?fake row\?txt$' '' list
+expect 'list: a hostile label is defused and stays in its row' 0 '3/2  "\}\{\\räd\?\[31m\?fake row\?txt$' '' list
 expect 'list -j' 0 '^\{"sessions":\[\{"id"' '' list -j
+run list && cp "$dir/out" "$dir/compact"
+run list --state closing
+verify 'list: white space in the answer changes nothing' cmp -s "$dir/compact" "$dir/out"
+run -j list && cp "$dir/out" "$dir/compact"
+run -j list --state closing
+verify 'list -j: nor there' [ "$(jq -cS . "$dir/compact")" = "$(jq -cS . "$dir/out")" ]
 starts=$("$moshrelay" -s "$socket" list | sed 's/203.0.113.7.*//; s/PUBLIC.*//' |
 	while IFS= read -r line; do echo "${#line}"; done | sort -u | wc -l)
 verify 'list: columns line up behind a name that is not ASCII' [ "$starts" = 1 ]

@@ -57,6 +57,13 @@ enum mr_exit mr_rpc_call(struct mr_rpc *rpc, const char *method, json_t *params,
 	json_t **ret_result, struct mr_rpc_error *ret_error);
 
 /**
+ * As mr_rpc_call(), for results of many megabytes: `*ret_text` is the result as JSON text, which
+ * nobody has read yet; the caller frees it. It ends in a NUL that `*ret_length` doesn't count.
+ */
+enum mr_exit mr_rpc_call_text(struct mr_rpc *rpc, const char *method, json_t *params,
+	char **ret_text, size_t *ret_length, struct mr_rpc_error *ret_error);
+
+/**
  * Pipelining: puts one request into the send buffer; the answers come in the same order from
  * mr_rpc_receive(). Takes over `params`. What has to be written to keep the buffer bounded is
  * written, and answers that come in meanwhile are kept, so neither side waits for the other.

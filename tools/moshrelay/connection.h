@@ -25,6 +25,11 @@ enum mr_exit mr_connection_open(const struct mr_call *call, struct mr_rpc **ret_
 enum mr_exit mr_connection_ask(const struct mr_call *call, const char *what, const char *method,
 	json_t *params, json_t **ret_result);
 
+/** As mr_connection_ask(), for large results: JSON text that nobody has read; the caller frees it.
+ */
+enum mr_exit mr_connection_ask_text(const struct mr_call *call, const char *what,
+	const char *method, json_t *params, char **ret_text, size_t *ret_length);
+
 /** Prints one JSON document: on a terminal over several lines, else as one. */
 void mr_print_json(const json_t *value);
 

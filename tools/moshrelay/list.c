@@ -6,9 +6,11 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "connection.h"
 #include "format.h"
+#include "objects.h"
 #include "table.h"
 
 enum { USER, TARGET, STATE, SORT };
@@ -82,10 +84,18 @@ static enum mr_exit check(const struct mr_call *call)
 	return MR_EXIT_DONE;
 }
 
-static void add_row(struct mr_table *table, const json_t *session, int64_t now_ms)
+/** What a row is added to. */
+struct rows {
+	struct mr_table *table;
+	int64_t now_ms;
+};
+
+static void add_row(const json_t *session, void *context)
 {
 	static const char *const ages[] = {"opened_at", "last_client_at", "last_target_at"};
 	const json_t *label = json_object_get(session, "label");
+	const struct rows *rows = context;
+	struct mr_table *table = rows->table;
 	char text[512];
 
 	mr_table_add(table, mr_text(session, "id"));
@@ -96,7 +106,7 @@ static void add_row(struct mr_table *table, const json_t *session, int64_t now_m
 	mr_format_endpoint(text, sizeof(text), json_object_get(session, "target"));
 	mr_table_add(table, text);
 	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
-		mr_format_age(text, sizeof(text), session, ages[i], now_ms);
+		mr_format_age(text, sizeof(text), session, ages[i], rows->now_ms);
 		mr_table_add(table, text);
 	}
 	mr_table_addf(table, "%lld/%lld",
@@ -105,42 +115,58 @@ static void add_row(struct mr_table *table, const json_t *session, int64_t now_m
 	mr_table_add(table, json_string_value(label));
 }
 
-static enum mr_exit print_list(const json_t *sessions)
+static enum mr_exit print_list(const char *text)
 {
 	mr_cleanup(mr_table_freep) struct mr_table *table =
 		mr_table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	int64_t now_ms = mr_now_ms();
-	const json_t *session;
-	size_t i;
+	struct rows rows = {table, mr_now_ms()};
 
 	if (!table)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot print: out of memory");
-	json_array_foreach (sessions, i, session)
-		add_row(table, session, now_ms);
+	if (mr_objects_each(text, "sessions", add_row, &rows) < 0)
+		return mr_cli_fail(MR_EXIT_FAILED, "the daemon's answer makes no sense: no list");
 	if (mr_table_print(table) < 0)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot print all of it: out of memory");
 	return MR_EXIT_DONE;
 }
 
+/** As mr_print_json(), of text that need not be read where a program reads it next. */
+static void print_text(const char *text, size_t length)
+{
+	mr_cleanup(mr_json_decrefp) json_t *result = NULL;
+
+	if (isatty(STDOUT_FILENO))
+		result = json_loadb(text, length, 0, NULL);
+	if (result) {
+		mr_print_json(result);
+		return;
+	}
+	fwrite(text, 1, length, stdout);
+	putchar('\n');
+}
+
 static enum mr_exit run(const struct mr_call *call)
 {
 	mr_cleanup(mr_json_decrefp) json_t *params = json_object();
-	mr_cleanup(mr_json_decrefp) json_t *result = NULL;
+	mr_cleanup(mr_free_text) char *text = NULL;
 	enum mr_exit status;
+	size_t length;
 
 	status = check(call);
 	if (status)
 		return status;
 	for (size_t i = 0; options[i].name; i++)
-		if (call->values[i])
-			json_object_set_new(params, options[i].name, json_string(call->values[i]));
-	status = mr_connection_ask(
-		call, "cannot list the sessions", "list", json_incref(params), &result);
+		if (call->values[i] &&
+			json_object_set_new(params, options[i].name, json_string(call->values[i])) <
+				0)
+			return mr_cli_usage("--%s %s: not UTF-8", options[i].name, call->values[i]);
+	status = mr_connection_ask_text(
+		call, "cannot list the sessions", "list", json_incref(params), &text, &length);
 	if (status)
 		return status;
 	if (!call->json)
-		return print_list(json_object_get(result, "sessions"));
-	mr_print_json(result);
+		return print_list(text);
+	print_text(text, length);
 	return MR_EXIT_DONE;
 }
 
