@@ -90,12 +90,23 @@ static int adopt_map(struct bpf_map *map, const char *path)
 	return rc;
 }
 
+/* What is pinned isn't this program's: never misread, and said in words. */
+static int refuse_pins(const struct mr_backend *b, struct mr_why *ret_why)
+{
+	return mr_why_set(ret_why, -EPROTO,
+		"the tables pinned in %s are of another version of moshrelay: run \"moshrelay "
+		"detach\" with that version, or remove the directory; sessions come back from the "
+		"store",
+		b->pin_dir);
+}
+
 /* Refuses pins of another layout in words, before libbpf would in numbers. 1: there are pins. */
 static int check_pins(const struct mr_backend *b, struct mr_why *ret_why)
 {
 	char *path = mr_xdp_pin_path(b, "", "state");
+	struct bpf_map_info info = {};
 	struct mr_state state = {};
-	uint32_t zero = 0;
+	uint32_t zero = 0, size = sizeof(info);
 	int fd, rc;
 
 	if (!path)
@@ -107,15 +118,14 @@ static int check_pins(const struct mr_backend *b, struct mr_why *ret_why)
 			? 0
 			: mr_why_set(ret_why, -errno, "cannot open the pinned maps in %s: %s",
 				  b->pin_dir, strerror(errno));
-	rc = bpf_map_lookup_elem(fd, &zero, &state);
+	rc = bpf_obj_get_info_by_fd(fd, &info, &size);
+	if (!rc && info.value_size == sizeof(state))
+		rc = bpf_map_lookup_elem(fd, &zero, &state);
+	else
+		rc = -EPROTO;
 	close(fd);
 	if (rc < 0 || (state.layout && state.layout != MR_LAYOUT_VERSION))
-		return mr_why_set(ret_why, -EPROTO,
-			"the tables pinned in %s have layout %u, this program needs %u: run "
-			"\"moshrelay detach\" with the old version, or remove the directory; "
-			"sessions "
-			"come back from the store",
-			b->pin_dir, state.layout, MR_LAYOUT_VERSION);
+		return refuse_pins(b, ret_why);
 	return state.layout ? 1 : 0;
 }
 
@@ -180,6 +190,8 @@ static int explain_load(const struct mr_backend *b, int error, struct mr_why *re
 	if (error == -ENOMEM)
 		return mr_why_set(ret_why, error,
 			"no memory for tables of %u sessions: lower max-sessions", b->max_sessions);
+	if (error == -EPROTO)
+		return refuse_pins(b, ret_why);
 	return mr_why_set(ret_why, error,
 		"cannot load the XDP program: %s; it needs Linux 5.15 or later", strerror(-error));
 }
@@ -193,6 +205,7 @@ static int load_program(struct mr_backend *b, const struct mr_backend_config *co
 	found = check_pins(b, ret_why);
 	if (found < 0)
 		return found;
+	*ret_adopted = found; /* whatever comes: pins that were there stay */
 	before = libbpf_set_print(quiet);
 	rc = load(b, config, true);
 	if (rc == -EINVAL) {
@@ -202,7 +215,6 @@ static int load_program(struct mr_backend *b, const struct mr_backend_config *co
 	libbpf_set_print(before);
 	if (rc < 0)
 		return explain_load(b, rc, ret_why);
-	*ret_adopted = found;
 	if (found && b->max_sessions < config->max_sessions)
 		return mr_why_set(ret_why, -EPROTO,
 			"the pinned tables hold %u sessions, not %u: run \"moshrelay detach\" "

@@ -16,6 +16,8 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 
+#include <bpf/bpf.h>
+
 #include "backend.h"
 
 #define MAX_SESSIONS 1000
@@ -233,6 +235,40 @@ Test(backend, refusals_say_why_and_leave_nothing)
 	cr_assert(eq(int, open_on("mr0", &b, &adopted, &why), -EINVAL));
 	cr_assert(strstr(why.text, "mount -t bpf") != NULL, "%s", why.text);
 	cr_assert(eq(int, access(pin_dir, F_OK), -1));
+}
+
+/* A map of another size in the place of ours, as another version would leave it. */
+static void pin_foreign_map(const char *name, uint32_t value_size)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "foreign", 4, value_size, 1, NULL);
+	char path[128];
+
+	cr_assert(ge(int, fd, 0));
+	snprintf(path, sizeof(path), "%s/%s", pin_dir, name);
+	unlink(path);
+	cr_assert(zero(int, bpf_obj_pin(fd, path)));
+	close(fd);
+}
+
+Test(backend, pins_of_another_version_are_refused_in_words)
+{
+	static const char *const names[] = {"state", "sessions", "buckets"};
+	struct mr_backend *b = NULL;
+	struct mr_why why = {};
+	char path[128];
+	bool adopted;
+
+	ops->close(must_open(false));
+	for (size_t i = 0; i < 3; i++) {
+		why.text[0] = '\0';
+		pin_foreign_map(names[2 - i], 4096);
+		cr_assert(eq(int, open_on("mr0", &b, &adopted, &why), -EPROTO), "%s", names[i]);
+		cr_assert(strstr(why.text, "another version") != NULL, "%s", why.text);
+		cr_assert(strstr(why.text, pin_dir) != NULL, "%s", why.text);
+		run("ip link show mr0 | grep -q xdp");
+		snprintf(path, sizeof(path), "%s/addresses", pin_dir);
+		cr_assert(zero(int, access(path, F_OK)), "the other version's pins are gone");
+	}
 }
 
 Test(backend, somebody_elses_program_is_left_alone)
