@@ -17,6 +17,7 @@
 #include "html.h"
 #include "net.h"
 #include "peers.h"
+#include "scale.h"
 
 #define WARM_MS 300
 
@@ -356,6 +357,19 @@ static void measure(struct bench *bench)
 	}
 }
 
+/** The relay alone, on the best of its dataplanes. */
+static void measure_scale(struct bench *bench)
+{
+	for (unsigned i = 0; i < bench->n_contestants; i++) {
+		struct mr_contestant *contestant = &bench->contestants[i];
+
+		if (!contestant->peer->own || atomic_load(&mr_load_stop))
+			continue;
+		mr_scale_measure(contestant, bench->generator, &bench->result);
+		return;
+	}
+}
+
 static enum mr_exit tell(const struct bench *bench, const char *command)
 {
 	struct mr_proc_why why;
@@ -448,5 +462,6 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 	if (bench->result.n_rows == 0)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot measure: no contestant could be set up");
 	measure(bench);
+	measure_scale(bench);
 	return tell(bench, command);
 }

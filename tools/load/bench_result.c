@@ -151,6 +151,28 @@ static void print_goals(const struct mr_bench_result *result, FILE *out)
 	}
 }
 
+bool mr_bench_fact_kept(const struct mr_bench_fact *fact)
+{
+	return !(fact->at_least > 0 && fact->value < fact->at_least) &&
+		!(fact->at_most > 0 && fact->value > fact->at_most);
+}
+
+static void print_facts(const struct mr_bench_result *result, FILE *out)
+{
+	if (result->n_facts > 0)
+		fprintf(out, "\n%u sessions open\n", result->fact_sessions);
+	for (unsigned i = 0; i < result->n_facts; i++) {
+		const struct mr_bench_fact *fact = &result->facts[i];
+
+		fprintf(out, "%-56s %10.4g %-9s", fact->title, fact->value, fact->unit);
+		if (fact->at_least > 0 || fact->at_most > 0)
+			fprintf(out, " %s %g: %s", fact->at_least > 0 ? "at least" : "at most",
+				fact->at_least > 0 ? fact->at_least : fact->at_most,
+				mr_bench_fact_kept(fact) ? "reached" : "MISSED");
+		fputc('\n', out);
+	}
+}
+
 void mr_bench_result_print(const struct mr_bench_result *result, FILE *out)
 {
 	fprintf(out,
@@ -179,6 +201,7 @@ void mr_bench_result_print(const struct mr_bench_result *result, FILE *out)
 			doubt ? doubt : "");
 	}
 	print_goals(result, out);
+	print_facts(result, out);
 	for (unsigned i = 0; i < result->n_missing; i++)
 		fprintf(out, "missing: %s: %s\n", result->missing[i].name, result->missing[i].why);
 }
@@ -233,6 +256,24 @@ static json_t *ratios_json(const struct mr_bench_result *result)
 	return ratios;
 }
 
+static json_t *facts_json(const struct mr_bench_result *result)
+{
+	json_t *facts = json_array();
+
+	for (unsigned i = 0; facts && i < result->n_facts; i++) {
+		const struct mr_bench_fact *fact = &result->facts[i];
+		json_t *entry = json_pack("{s:s, s:s, s:s, s:f}", "name", fact->name, "title",
+			fact->title, "unit", fact->unit, "value", fact->value);
+
+		if (fact->at_least > 0)
+			json_object_set_new(entry, "at_least", json_real(fact->at_least));
+		if (fact->at_most > 0)
+			json_object_set_new(entry, "at_most", json_real(fact->at_most));
+		json_array_append_new(facts, entry);
+	}
+	return facts;
+}
+
 json_t *mr_bench_result_json(const struct mr_bench_result *result)
 {
 	json_t *missing = json_array();
@@ -241,8 +282,9 @@ json_t *mr_bench_result_json(const struct mr_bench_result *result)
 		json_array_append_new(missing,
 			json_pack("{s:s, s:s}", "name", result->missing[i].name, "why",
 				result->missing[i].why));
-	return json_pack("{s:i, s:s, s:i, s:f, s:{s:i, s:i}, s:o, s:o, s:o}", "version", VERSION,
-		"kind", "bench", "rounds", (int)result->rounds, "turn_seconds", result->seconds,
-		"cores", "generator", result->generator_cpu, "relay", result->relay_cpu, "rows",
-		rows_json(result), "ratios", ratios_json(result), "missing", missing);
+	return json_pack("{s:i, s:s, s:i, s:f, s:{s:i, s:i}, s:o, s:o, s:o, s:o}", "version",
+		VERSION, "kind", "bench", "rounds", (int)result->rounds, "turn_seconds",
+		result->seconds, "cores", "generator", result->generator_cpu, "relay",
+		result->relay_cpu, "rows", rows_json(result), "ratios", ratios_json(result),
+		"facts", facts_json(result), "missing", missing);
 }

@@ -13,6 +13,7 @@
 
 #define MR_BENCH_ROUNDS_MAX 101
 #define MR_BENCH_ROWS_MAX   32
+#define MR_BENCH_FACTS_MAX  32
 
 /** What one turn of one row measured. */
 struct mr_bench_turn {
@@ -37,12 +38,22 @@ struct mr_bench_missing {
 	char why[256];
 };
 
+/** Something that is measured of this relay alone. */
+struct mr_bench_fact {
+	const char *name, *title, *unit;
+	double value;
+	double at_least, at_most; /* 0: nothing is promised */
+};
+
 struct mr_bench_result {
 	unsigned rounds;
 	double seconds; /* of a turn */
 	int generator_cpu, relay_cpu;
 	unsigned n_rows;
 	struct mr_bench_row rows[MR_BENCH_ROWS_MAX];
+	uint32_t fact_sessions; /* that were open meanwhile */
+	unsigned n_facts;
+	struct mr_bench_fact facts[MR_BENCH_FACTS_MAX];
 	unsigned n_missing;
 	struct mr_bench_missing missing[MR_BENCH_ROWS_MAX];
 };
@@ -83,6 +94,9 @@ struct mr_bench_spread mr_bench_ratio(const struct mr_bench_row *a, const struct
 
 /** NULL: the row's figures can be trusted; else why not, in static storage or `buf`. */
 const char *mr_bench_doubt(const struct mr_bench_row *row, char *buf, size_t size);
+
+/** Does the fact keep what is promised? */
+bool mr_bench_fact_kept(const struct mr_bench_fact *fact);
 
 void mr_bench_result_print(const struct mr_bench_result *result, FILE *out);
 

@@ -514,7 +514,7 @@ int mr_engine_new(const struct mr_engine_config *config, struct mr_engine **ret_
 	mr_random_seed(&random);
 	engine->config = *config;
 	engine->run = mr_random_below(&random, UINT32_MAX);
-	r = mr_want_files(config->roams > 0 ? n * SOCKETS : n * 2);
+	r = mr_want_files(config->roams > 0 ? n * SOCKETS : n);
 	if (r < 0)
 		return r;
 	engine->clients = calloc(n, sizeof(*engine->clients));

@@ -238,6 +238,12 @@ int mr_generator_stop(struct mr_generator *generator, uint64_t *ret_next_seq)
 	return generator->result;
 }
 
+void mr_generator_sink_off(struct mr_generator *generator)
+{
+	generator->skel->bss->out.port_lo = 1;
+	generator->skel->bss->out.port_hi = 0;
+}
+
 void mr_generator_counts(
 	const struct mr_generator *generator, uint64_t *ret_sent, uint64_t *ret_arrived)
 {

@@ -46,6 +46,9 @@ int mr_generator_start(struct mr_generator *generator, const struct mr_topology 
 /** Stops and waits; 0, or what ended the generator early. `*ret_next_seq` continues from here. */
 int mr_generator_stop(struct mr_generator *generator, uint64_t *ret_next_seq);
 
+/** Lets everything through to the target's host until the next start. */
+void mr_generator_sink_off(struct mr_generator *generator);
+
 /** Datagrams sent and arrived since the start. */
 void mr_generator_counts(
 	const struct mr_generator *generator, uint64_t *ret_sent, uint64_t *ret_arrived);

@@ -278,6 +278,24 @@ static void bench_goals(FILE *out, const struct mr_bench_result *result)
 		fputs("</td></tr>\n", out);
 	}
 	fputs("</table>\n", out);
+	if (result->n_facts > 0)
+		fprintf(out, "<table><tr><th>%u sessions open</th><th></th><th></th></tr>\n",
+			result->fact_sessions);
+	for (unsigned i = 0; i < result->n_facts; i++) {
+		const struct mr_bench_fact *fact = &result->facts[i];
+
+		fputs("<tr><td>", out);
+		put_text(out, fact->title);
+		fprintf(out, "</td><td>%.4g %s</td><td>", fact->value, fact->unit);
+		if (fact->at_least > 0 || fact->at_most > 0)
+			fprintf(out, "%s %g%s", fact->at_least > 0 ? "at least" : "at most",
+				fact->at_least > 0 ? fact->at_least : fact->at_most,
+				mr_bench_fact_kept(fact) ? ""
+							 : " <span class=\"doubt\">missed</span>");
+		fputs("</td></tr>\n", out);
+	}
+	if (result->n_facts > 0)
+		fputs("</table>\n", out);
 	for (unsigned i = 0; i < result->n_missing; i++) {
 		fputs("<p class=\"doubt\">missing: ", out);
 		put_text(out, result->missing[i].name);

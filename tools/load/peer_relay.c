@@ -15,6 +15,7 @@
 
 #include "net.h"
 #include "peers.h"
+#include "scale.h"
 #include "sessions.h"
 
 #define READY_MS 15000
@@ -32,7 +33,7 @@
 /** The first pool is given by options; writes the configuration with the others. */
 static int write_pools(struct mr_contestant *contestant, struct mr_proc_why *ret_why)
 {
-	uint32_t pools = (contestant->sessions + PORTS - 1) / PORTS;
+	uint32_t pools = (contestant->sessions + MR_SCALE_ROOM + PORTS - 1) / PORTS;
 	char path[96];
 	FILE *file;
 	int r = 0;
@@ -73,7 +74,7 @@ static int start_daemon(struct mr_contestant *contestant)
 	snprintf(pin_dir, sizeof(pin_dir), "%s/bpf/pins", contestant->dir);
 	snprintf(conf, sizeof(conf), "%s/moshrelay.conf", contestant->dir);
 	snprintf(ports, sizeof(ports), "%u-%u", PORTS_LO, PORTS_HI);
-	snprintf(max, sizeof(max), "%u", contestant->sessions + 1024);
+	snprintf(max, sizeof(max), "%u", contestant->sessions + MR_SCALE_ROOM + 1024);
 	return mr_contestant_spawn(contestant, argv);
 }
 
@@ -83,7 +84,8 @@ static int mount_bpf(struct mr_contestant *contestant)
 	char path[96];
 
 	snprintf(path, sizeof(path), "%s/bpf", contestant->dir);
-	if (mkdir(path, 0755) < 0 || mount("bpf", path, "bpf", 0, "mode=0755") < 0)
+	if ((mkdir(path, 0755) < 0 && errno != EEXIST) ||
+		mount("bpf", path, "bpf", 0, "mode=0755") < 0)
 		return -errno;
 	return 0;
 }
@@ -148,6 +150,7 @@ static int open_sessions(
 	struct mr_hist *latency = calloc(1, sizeof(*latency));
 	struct mr_rpc_error error;
 	union mr_sockaddr target;
+	uint64_t start_ns = mr_now_ns();
 	enum mr_exit status;
 
 	if (!latency)
@@ -156,6 +159,7 @@ static int open_sessions(
 	status = mr_sessions_open(
 		rpc, &target, ports, contestant->sessions, "bench", latency, &sessions, &error);
 	free(latency);
+	contestant->opens_per_second = sessions.n * 1e9 / (double)(mr_now_ns() - start_ns);
 	if (status != MR_EXIT_DONE) {
 		snprintf(ret_why->text, sizeof(ret_why->text), "session %u: %.200s", sessions.n + 1,
 			error.message);
@@ -195,4 +199,18 @@ int mr_peer_relay_start(struct mr_contestant *contestant, struct mr_proc_why *re
 	if (r == 0)
 		r = open_sessions(contestant, rpc, ret_why);
 	return r;
+}
+
+int mr_peer_relay_restart(struct mr_contestant *contestant, bool empty)
+{
+	char path[96];
+	int r = 0;
+
+	if (empty) {
+		snprintf(path, sizeof(path), "%s/bpf", contestant->dir);
+		if (umount2(path, MNT_DETACH) < 0)
+			return -errno;
+		r = mount_bpf(contestant);
+	}
+	return r < 0 ? r : start_daemon(contestant);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -309,6 +310,12 @@ void mr_contestant_free(struct mr_contestant *contestant)
 		mr_proc_stop(&contestant->pids[i]);
 	contestant->n_pids = 0;
 	mr_topology_free(&contestant->topology);
+	if (contestant->dir[0]) {
+		char path[96];
+
+		snprintf(path, sizeof(path), "%s/bpf", contestant->dir);
+		umount2(path, MNT_DETACH); /* only this project's relay has it */
+	}
 	if (contestant->dir[0])
 		nftw(contestant->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 	contestant->dir[0] = '\0';

@@ -34,6 +34,7 @@ struct mr_contestant {
 	pid_t pids[MR_PEER_PROCESSES_MAX];
 	unsigned n_pids;
 	char state[64]; /* what the relay says that it runs as, for its own rows; else "" */
+	double opens_per_second; /* its own relay: how fast the sessions were opened */
 	uint64_t next_seq;
 	struct mr_bench_endpoint *endpoints; /* where datagrams are sent to */
 	uint32_t n_endpoints;
@@ -74,5 +75,11 @@ int mr_contestant_aim(struct mr_contestant *contestant, const char *address, uin
 
 /** This project's own relay (peer_relay.c); the argument is its --dataplane. */
 int mr_peer_relay_start(struct mr_contestant *contestant, struct mr_proc_why *ret_why);
+
+/**
+ * Starts its daemon again, which has ended, and doesn't wait for it. `empty`: takes everything out
+ * of the kernel before, as a reboot would.
+ */
+int mr_peer_relay_restart(struct mr_contestant *contestant, bool empty);
 
 #endif

@@ -161,11 +161,13 @@ static void child(const struct mr_proc_options *options, char *const argv[])
 	int log = open(options->log ? options->log : "/dev/null",
 		O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	int in = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	int out = options->out ? open(options->out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)
+			       : log;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0);
 	set_path();
-	if (log < 0 || in < 0 || dup2(in, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
+	if (log < 0 || in < 0 || out < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(log, 2) < 0)
 		_exit(126);
 	if (options->netns_fd >= 0 && setns(options->netns_fd, CLONE_NEWNET) < 0)
 		_exit(126);

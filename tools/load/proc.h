@@ -38,6 +38,7 @@ struct mr_proc_options {
 	int netns_fd;    /* its network namespace, -1: ours */
 	int cpu;         /* its only core, with preference there; -1: any */
 	const char *log; /* file for stdout and stderr, NULL: nowhere */
+	const char *out; /* file for stdout instead, NULL: as `log` */
 	const char *cwd; /* NULL: ours */
 };
 

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * scale.c - see scale.h. Traffic is this program's own `run`, in the contestant's client namespace,
+ * against its own `serve` in the target's.
+ */
+#include "scale.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "net.h"
+#include "rpc_client.h"
+
+#define ARGS_MAX 32
+
+#define IDLE_SESSIONS  "10000"
+#define IDLE_SECONDS   "12"
+#define IDLE_SETTLE_MS 5000
+#define IDLE_WATCH_MS  6000
+
+#define RESTART_SETTLE_MS 2500
+#define READY_NS          (UINT64_C(60) * 1000000000)
+
+struct scale {
+	struct mr_contestant *contestant;
+	struct mr_bench_result *result;
+	char socket[96];
+	char self[4096];
+	pid_t serve;
+};
+
+static void add_fact(struct scale *scale, const char *name, const char *title, const char *unit,
+	double value, double at_least, double at_most)
+{
+	struct mr_bench_result *result = scale->result;
+
+	if (result->n_facts == MR_BENCH_FACTS_MAX)
+		return;
+	result->facts[result->n_facts++] = (struct mr_bench_fact){.name = name,
+		.title = title,
+		.unit = unit,
+		.value = value,
+		.at_least = at_least,
+		.at_most = at_most};
+	fprintf(stderr, "%s: %.4g %s\n", title, value, unit);
+}
+
+static void add_failure(struct scale *scale, const char *what, const char *why)
+{
+	mr_cli_error("cannot measure %s: %s", what, why);
+	if (scale->result->n_missing == MR_BENCH_ROWS_MAX)
+		return;
+	scale->result->missing[scale->result->n_missing].name = what;
+	snprintf(scale->result->missing[scale->result->n_missing].why,
+		sizeof(scale->result->missing[0].why), "%.250s", why);
+	scale->result->n_missing++;
+}
+
+/** Starts this program again, in one host's namespace; its output goes to `name` in the directory.
+ */
+static int start_self(struct scale *scale, enum mr_host host, const char *name, pid_t *ret_pid, ...)
+{
+	struct mr_contestant *contestant = scale->contestant;
+	char out[128], log[128], *argv[ARGS_MAX] = {scale->self};
+	struct mr_proc_options options = {
+		.netns_fd = contestant->topology.netns_fd[host], .cpu = -1, .log = log, .out = out};
+	unsigned n = 1;
+	va_list args;
+
+	snprintf(out, sizeof(out), "%s/%s", contestant->dir, name);
+	snprintf(log, sizeof(log), "%s/load.log", contestant->dir);
+	unlink(out);
+	va_start(args, ret_pid);
+	while (n + 1 < ARGS_MAX && (argv[n] = va_arg(args, char *)))
+		n++;
+	va_end(args);
+	argv[n] = NULL;
+	return mr_proc_start(&options, argv, ret_pid);
+}
+
+/** Waits for the program and reads the JSON document that it wrote. NULL: it failed. */
+static json_t *finish_self(struct scale *scale, pid_t pid, const char *name)
+{
+	char path[128];
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	snprintf(path, sizeof(path), "%s/%s", scale->contestant->dir, name);
+	return json_load_file(path, 0, NULL);
+}
+
+static double number_at(json_t *json, const char *object, const char *name)
+{
+	json_t *at = object ? json_object_get(json, object) : json;
+
+	return json_number_value(json_object_get(at, name));
+}
+
+/** Asks for the status until it holds all sessions; the time since `start_ns` in seconds, or -1. */
+static double wait_sessions(struct scale *scale, uint64_t start_ns, json_int_t sessions)
+{
+	struct mr_rpc_error error;
+
+	while (mr_now_ns() - start_ns < READY_NS && mr_contestant_alive(scale->contestant)) {
+		mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+		json_t *status = NULL;
+		json_int_t have = -1;
+
+		if (mr_rpc_connect(scale->socket, MR_RPC_TIMEOUT_MS, &rpc, &error) ==
+				MR_EXIT_DONE &&
+			mr_rpc_call(rpc, "status", NULL, &status, &error) == MR_EXIT_DONE)
+			have = json_integer_value(json_object_get(status, "sessions"));
+		json_decref(status);
+		if (have >= sessions)
+			return (double)(mr_now_ns() - start_ns) / 1e9;
+		poll(NULL, 0, 5); /* nothing tells when the socket appears */
+	}
+	return -1;
+}
+
+static void measure_storm(struct scale *scale)
+{
+	json_t *json = NULL;
+	pid_t pid;
+
+	add_fact(scale, "opens", "opens over one connection", "a second",
+		scale->contestant->opens_per_second, 5000, 0);
+	if (start_self(scale, MR_HOST_CLIENT, "storm.json", &pid, "storm", "--socket",
+		    scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900",
+		    "--connections", "100", "--sessions", "20000", "--rate", "10000", "--json",
+		    NULL) == 0)
+		json = finish_self(scale, pid, "storm.json");
+	if (!json) {
+		add_failure(scale, "a storm of opens", "it failed");
+		return;
+	}
+	add_fact(scale, "storm_p99", "open, p99, 100 clients offer 10,000 a second", "ms",
+		number_at(json, "open_us", "p99") / 1000, 0, 20);
+	add_fact(scale, "storm_opens", "opens of those clients", "a second",
+		number_at(json, NULL, "opens_per_second"), 0, 0);
+	json_decref(json);
+}
+
+struct prober {
+	const char *socket;
+	atomic_bool stop;
+	double worst_ms;
+};
+
+/** Another client: how long does it wait while the daemon is busy? */
+static void *probe(void *context)
+{
+	struct prober *prober = context;
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	struct mr_rpc_error error;
+
+	if (mr_rpc_connect(prober->socket, MR_RPC_TIMEOUT_MS, &rpc, &error) != MR_EXIT_DONE)
+		return NULL;
+	while (!atomic_load(&prober->stop)) {
+		uint64_t start_ns = mr_now_ns();
+		json_t *status = NULL;
+		double ms;
+
+		if (mr_rpc_call(rpc, "status", NULL, &status, &error) != MR_EXIT_DONE)
+			return NULL;
+		json_decref(status);
+		ms = (double)(mr_now_ns() - start_ns) / 1e6;
+		if (ms > prober->worst_ms)
+			prober->worst_ms = ms;
+	}
+	return NULL;
+}
+
+static void measure_list(struct scale *scale)
+{
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	struct prober prober = {.socket = scale->socket};
+	struct mr_rpc_error error = {.message = "no more threads"};
+	json_t *list = NULL;
+	pthread_t thread;
+	uint64_t start_ns;
+
+	if (mr_rpc_connect(scale->socket, MR_RPC_TIMEOUT_MS, &rpc, &error) != MR_EXIT_DONE ||
+		pthread_create(&thread, NULL, probe, &prober) != 0) {
+		add_failure(scale, "list", error.message);
+		return;
+	}
+	start_ns = mr_now_ns();
+	if (mr_rpc_call(rpc, "list", NULL, &list, &error) == MR_EXIT_DONE)
+		add_fact(scale, "list", "list of all sessions, received and parsed", "s",
+			(double)(mr_now_ns() - start_ns) / 1e9, 0, 0.5);
+	else
+		add_failure(scale, "list", error.message);
+	json_decref(list);
+	atomic_store(&prober.stop, true);
+	pthread_join(thread, NULL);
+	add_fact(scale, "list_others", "longest wait of another client meanwhile", "ms",
+		prober.worst_ms, 0, 0);
+}
+
+/** Adds up a field of a /proc file: "name:   number". */
+static uint64_t proc_field(const char *path, const char *name)
+{
+	FILE *file = fopen(path, "re");
+	uint64_t value = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		if (strncmp(line, name, strlen(name)) == 0)
+			sscanf(line + strlen(name), "%" SCNu64, &value);
+	}
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/** Kernel memory of the maps that the daemon holds. */
+static uint64_t map_bytes(pid_t pid)
+{
+	uint64_t sum = 0;
+	char path[64];
+
+	/* maps are opened early: their descriptors are low ones */
+	for (unsigned fd = 0; fd < 256; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%u", pid, fd);
+		if (proc_field(path, "map_type:") > 0)
+			sum += proc_field(path, "memlock:");
+	}
+	return sum;
+}
+
+static void measure_memory(struct scale *scale)
+{
+	pid_t pid = scale->contestant->pids[0];
+	uint64_t bytes = map_bytes(pid);
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	add_fact(scale, "daemon_rss", "daemon's memory, all sessions open", "MB",
+		(double)proc_field(path, "VmRSS:") / 1024, 0, 100);
+	if (bytes)
+		add_fact(scale, "kernel_bytes", "kernel memory a session that there is room for",
+			"octets",
+			(double)bytes / (scale->contestant->sessions + MR_SCALE_ROOM + 1024), 0,
+			1536);
+}
+
+static void measure_idle(struct scale *scale)
+{
+	json_t *json = NULL;
+	uint64_t before;
+	pid_t pid;
+
+	if (start_self(scale, MR_HOST_CLIENT, "idle.json", &pid, "run", "--socket", scale->socket,
+		    "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900", "--sessions",
+		    IDLE_SESSIONS, "--profile", "idle", "--seconds", IDLE_SECONDS, "--json",
+		    NULL) < 0) {
+		add_failure(scale, "an idle daemon", "run failed");
+		return;
+	}
+	poll(NULL, 0, IDLE_SETTLE_MS);
+	before = mr_proc_cpu_ns(scale->contestant->pids[0]);
+	poll(NULL, 0, IDLE_WATCH_MS);
+	before = mr_proc_cpu_ns(scale->contestant->pids[0]) - before;
+	json = finish_self(scale, pid, "idle.json");
+	if (!json) {
+		add_failure(scale, "an idle daemon", "run reported nothing");
+		return;
+	}
+	add_fact(scale, "idle_cpu", "daemon's share of a core, 10,000 idle sessions", "%",
+		(double)before / (IDLE_WATCH_MS * 1e6) * 100, 0, 2);
+	add_fact(scale, "idle_lost", "datagrams lost by those sessions", "",
+		number_at(json, NULL, "lost"), 0, 0);
+	json_decref(json);
+}
+
+static void measure_roam(struct scale *scale)
+{
+	json_t *json = NULL;
+	pid_t pid;
+
+	if (start_self(scale, MR_HOST_CLIENT, "roam.json", &pid, "run", "--socket", scale->socket,
+		    "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900", "--sessions",
+		    "200", "--roam", "50", "--seconds", "5", "--json", NULL) == 0)
+		json = finish_self(scale, pid, "roam.json");
+	if (!json || number_at(json, "latency_us", "p50") <= 0) {
+		add_failure(scale, "roaming", "run reported nothing");
+		json_decref(json);
+		return;
+	}
+	add_fact(scale, "roam", "first answer after a roam, against a round trip (p50)", "x",
+		number_at(json, "roam_us", "p50") / number_at(json, "latency_us", "p50"), 0, 2);
+	json_decref(json);
+}
+
+static void kill_daemon(struct mr_contestant *contestant)
+{
+	kill(-contestant->pids[0], SIGKILL);
+	while (waitpid(contestant->pids[0], NULL, 0) < 0 && errno == EINTR)
+		;
+	contestant->n_pids = 0;
+}
+
+/** Kills the daemon under load and starts it again. */
+static void measure_restart(struct scale *scale)
+{
+	struct mr_contestant *contestant = scale->contestant;
+	json_t *json;
+	uint64_t start_ns;
+	double seconds;
+	pid_t pid;
+
+	if (start_self(scale, MR_HOST_CLIENT, "restart.json", &pid, "run", "--socket",
+		    scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900",
+		    "--sessions", "200", "--seconds", "8", "--json", NULL) < 0) {
+		add_failure(scale, "a restart", "run failed");
+		return;
+	}
+	poll(NULL, 0, RESTART_SETTLE_MS);
+	kill_daemon(contestant);
+	start_ns = mr_now_ns();
+	seconds = mr_peer_relay_restart(contestant, false) < 0
+		? -1
+		: wait_sessions(scale, start_ns, contestant->n_endpoints);
+	json = finish_self(scale, pid, "restart.json");
+	if (seconds < 0 || !json) {
+		add_failure(scale, "a restart", "the daemon did not come back with its sessions");
+		json_decref(json);
+		return;
+	}
+	add_fact(scale, "restart", "kill -9 and start: adopted all sessions after", "s", seconds, 0,
+		1);
+	add_fact(scale, "restart_sent", "datagrams sent by 200 sessions around it", "",
+		number_at(json, NULL, "sent"), 0, 0);
+	add_fact(scale, "restart_lost", "of them lost", "", number_at(json, NULL, "lost"), 0, 0.5);
+	json_decref(json);
+}
+
+/** As after a reboot: nothing is left in the kernel, only the store. */
+static void measure_reboot(struct scale *scale)
+{
+	struct mr_contestant *contestant = scale->contestant;
+	uint64_t start_ns;
+	double seconds = -1;
+
+	kill_daemon(contestant);
+	start_ns = mr_now_ns();
+	if (mr_peer_relay_restart(contestant, true) == 0)
+		seconds = wait_sessions(scale, start_ns, contestant->n_endpoints);
+	if (seconds < 0)
+		add_failure(scale, "a reboot", "the daemon did not come back with its sessions");
+	else
+		add_fact(scale, "reboot", "start with an empty kernel: restored all sessions after",
+			"s", seconds, 0, 3);
+}
+
+static int start_serve(struct scale *scale)
+{
+	char path[128];
+	int r = start_self(scale, MR_HOST_TARGET, "serve.out", &scale->serve, "serve", "--address",
+		MR_TOPOLOGY_TARGET, "--ports", "60001-60900", NULL);
+
+	snprintf(path, sizeof(path), "%s/serve.out", scale->contestant->dir);
+	for (unsigned i = 0; r == 0 && i < 1000; i++) {
+		char line[64] = "";
+		FILE *file = fopen(path, "re");
+		bool ready = file && fgets(line, sizeof(line), file);
+
+		if (file)
+			fclose(file);
+		if (ready)
+			return 0;
+		poll(NULL, 0, 5);
+	}
+	return r < 0 ? r : -ETIMEDOUT;
+}
+
+void mr_scale_measure(struct mr_contestant *contestant, struct mr_generator *generator,
+	struct mr_bench_result *result)
+{
+	struct scale scale = {.contestant = contestant, .result = result};
+	ssize_t length = readlink("/proc/self/exe", scale.self, sizeof(scale.self) - 1);
+
+	snprintf(scale.socket, sizeof(scale.socket), "%s/run/setup.sock", contestant->dir);
+	result->fact_sessions = contestant->n_endpoints;
+	mr_generator_sink_off(generator);
+	if (length <= 0 || start_serve(&scale) < 0) {
+		add_failure(&scale, "the relay at scale", "serve did not start");
+		mr_proc_stop(&scale.serve);
+		return;
+	}
+	void (*const steps[])(struct scale *) = {measure_storm, measure_list, measure_memory,
+		measure_roam, measure_idle, measure_restart, measure_reboot};
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !atomic_load(&mr_load_stop); i++)
+		steps[i](&scale);
+	mr_proc_stop(&scale.serve);
+}
