@@ -38,7 +38,7 @@ as() {
 	shift 2
 	on "$host" setpriv --reuid "$user" --regid "$user" --init-groups \
 		env -i -C "$BED/home/$user" HOME="$BED/home/$user" USER="$user" LOGNAME="$user" \
-		SHELL=/bin/bash PATH="$PATH" LANG=C.UTF-8 TERM=xterm-256color "$@"
+		SHELL=/bin/bash TMPDIR="$BED/home/$user" PATH="$PATH" LANG=C.UTF-8 TERM=xterm-256color "$@"
 }
 
 # sshd_start HOST [LINE...]: with these lines in its configuration; its process in $SSHD_PID.

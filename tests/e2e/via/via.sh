@@ -7,9 +7,6 @@
 # These cases are about ssh, mosh and terminals. fake_relay.py answers as the daemon would, or as it
 # rarely does; what the dataplane does with the datagrams is not asked here.
 
-# What is left behind there is seen, and nobody else's.
-mount -t tmpfs -o mode=1777 tmpfs /tmp
-
 # fake_relay [OPTION...]: on the bastion, with its public addresses. Another one replaces it.
 fake_relay() {
 	if [ -n "${FAKE_PID:-}" ]; then
@@ -54,7 +51,7 @@ setting() {
 
 # Nothing of mosh-via is left: no directory, no connection, no process.
 nothing_left() {
-	! compgen -G '/tmp/mosh-via.*' >/dev/null && ! process_of ssh laptop >/dev/null &&
+	! compgen -G "$BED/home/laptop/mosh-via.*" >/dev/null && ! process_of ssh laptop >/dev/null &&
 		! process_of mosh-via laptop >/dev/null
 }
 
