@@ -11,9 +11,9 @@ import pathlib
 import sys
 
 sys.dont_write_bytecode = True
-sys.modules["generate"] = sys.modules[__name__]
 import model  # noqa: E402
 from model import CLIENTS_IF, NOW, PUBLIC, PUBLIC_SLOT, Session, version  # noqa: E402
+from bases import BASES  # noqa: E402
 from packets import relayed  # noqa: E402
 
 WORLD = """\
@@ -28,11 +28,6 @@ link 14 12 0 used
 lookup 11 0 1500 02:00:00:00:11:fe 02:00:00:00:11:01
 """
 
-BASES = {
-    "new4": Session(4), "new6": Session(6),
-    "c4t4": Session.attached(4, 4), "c6t4": Session.attached(6, 4),
-    "c4t6": Session.attached(4, 6), "c6t6": Session.attached(6, 6),
-}
 BLANK = {**Session().flat(), **{key: "0" for key in Session().flat()}}
 BLANK.update({key: "::" for key in BLANK if key.endswith(("addr", "client", "hint"))})
 BLANK.update(target="::", upstream="::", current="255")

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Datagrams that are relayed: translation, marks, lifetimes, checksums, VLANs, sizes."""
+import ipaddress
+
 from model import CLIENTS_IF, ROUTER_MAC, TARGETS_IF, TARGET_MAC, Session, next_hop
-from packets import client_datagram, payload, target_datagram
+from bases import BASES
+from packets import client_datagram, payload, relayed, target_datagram
 
 PAIRS = [(4, 4), (6, 6), (6, 4), (4, 6)]  # client's family, target's family
 
@@ -47,8 +50,6 @@ def checksums(w):
                 w.target(f"{t} back to {c}: no checksum, payload of {length}",
                          target_datagram(t, csum=0, length=length), f"c{c}t{t}")
     w.section("a computed checksum of zero goes out as ones")
-    from generate import BASES
-    from packets import relayed
     for c, t in PAIRS:
         f = BASES[f"c{c}t{t}"].f
 
@@ -77,8 +78,6 @@ def checksums(w):
 
 def header_csum_becomes(c, t, goal):
     """A datagram whose relayed IPv4 header has this checksum, found by its identification."""
-    from generate import BASES
-    from packets import relayed
     f = BASES[f"c{c}t{t}"].f
     for value in range(0x10000):
         seq = 100 if c == 4 else 100 + value    # the identification, made from the number
@@ -94,7 +93,6 @@ def header_csum_becomes(c, t, goal):
 
 def ip_header_csum(d):
     """Summed up here, because building a packet 65,536 times takes scapy too long."""
-    import ipaddress
     length = 28 + len(d.data)
     words = [0x4500 | d.tos, length, d.ident, d.flags << 13, d.ttl << 8 | 17]
     for address in (d.src, d.dst):
