@@ -22,6 +22,7 @@
 #define FRAME_EXTRA     (RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN) /* around an IP packet */
 #define ROOM_MIN        RTE_MBUF_DEFAULT_DATAROOM
 #define ROOM_MAX        16384U
+#define BUFFER_OVERHEAD (sizeof(struct rte_mbuf) + 128) /* of a buffer in its pool */
 #define POOL_CACHE      256
 #define PACKET_OVERHEAD 96 /* what TPACKET_V2 puts in front of a frame in its ring */
 
@@ -95,6 +96,7 @@ int mr_ports_plan(struct mr_backend *b, const char *const *interfaces, size_t n_
 {
 	const struct mr_dpdk_options *o = &b->options;
 	size_t named = o->n_devices + o->n_vdevs;
+	uint32_t page = (uint32_t)getpagesize();
 
 	if (n_interfaces < named)
 		return mr_dpdk_why(ret_why, -EINVAL,
@@ -128,7 +130,8 @@ int mr_ports_plan(struct mr_backend *b, const char *const *interfaces, size_t n_
 		if (rc)
 			return rc;
 	}
-	*ret_memory = (size_t)buffer_count(b) * (data_room(b) + sizeof(struct rte_mbuf) + 128);
+	/* Without huge pages no buffer crosses the border of a page that it fits into. */
+	*ret_memory = (size_t)buffer_count(b) * RTE_ALIGN(data_room(b) + BUFFER_OVERHEAD, page);
 	return 0;
 }
 
@@ -213,6 +216,10 @@ static int configure(struct mr_backend *b, struct mr_port *port, struct mr_why *
 	if (rc)
 		return mr_dpdk_why(ret_why, rc, "%s: %s", port->device, strerror(-rc));
 	snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
+	if (port->kernel_sees && info.if_index != port->ifindex)
+		return mr_dpdk_why(ret_why, -EINVAL,
+			"%s: listens on another interface than %s: name them in the same order",
+			port->device, port->ifname);
 	if (info.max_rx_queues < workers || info.max_tx_queues < workers)
 		return mr_dpdk_why(ret_why, -EINVAL,
 			"%s (%s): has %u queues, but there are %u workers: lower workers or name "

@@ -1,0 +1,511 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The DPDK dataplane in network namespaces: test_dpdk.py DRIVE MODULE
+
+client -- bastion -- target, three namespaces made here and removed afterwards. DRIVE loads the module
+in the bastion's; clients and targets are sockets of this process. Prints TAP. Needs root.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import re
+import select
+import socket
+import struct
+import subprocess
+import sys
+import traceback
+
+DRIVE, MODULE = (os.path.abspath(path) for path in sys.argv[1:3])
+LIBC = ctypes.CDLL(None, use_errno=True)
+CLONE_NEWNET = 0x40000000
+TAG = f"dpdk{os.getpid()}"
+PATIENCE = 10  # seconds until something that must come is given up
+TO_CLIENT = 1 << 63
+
+
+def run(*words, check=True):
+    done = subprocess.run(words, capture_output=True, text=True)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Host:
+    """A network namespace."""
+
+    def __init__(self, name):
+        self.name = f"{TAG}-{name}"
+        run("ip", "netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+
+    def words(self, *words):
+        return ["nsenter", f"--net=/run/netns/{self.name}", "--", *words]
+
+    def run(self, *words, check=True):
+        return run(*self.words(*words), check=check)
+
+    def ip(self, *words):
+        return run("ip", "-n", self.name, *words)
+
+    def enter(self):
+        with open(f"/run/netns/{self.name}") as file:
+            if LIBC.setns(file.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+
+    def socket(self, family, kind=socket.SOCK_DGRAM, proto=0):
+        """A socket there; this process stays where it is."""
+        with open("/proc/self/ns/net") as home:
+            self.enter()
+            try:
+                made = socket.socket(family, kind, proto)
+            finally:
+                LIBC.setns(home.fileno(), CLONE_NEWNET)
+        made.settimeout(PATIENCE)
+        return made
+
+    def remove(self):
+        run("ip", "netns", "del", self.name, check=False)
+
+
+class Bed:
+    """Three hosts and two cables. Senders' checksums are left to the cards, as they are by default."""
+
+    def __init__(self):
+        self.client, self.bastion, self.target = Host("c"), Host("b"), Host("t")
+        self.cable(self.client, "b0")
+        self.cable(self.target, "b1")
+        self.addresses(self.client, "eth0", "198.51.100.9/24", "2001:db8:1::9/64")
+        self.addresses(self.target, "eth0", "10.2.0.2/24", "fd02::2/64")
+
+    def cable(self, host, device):
+        host.ip("link", "add", "eth0", "type", "veth", "peer", "name", device,
+                "netns", self.bastion.name)
+        host.ip("link", "set", "eth0", "up")
+        self.bastion.ip("link", "set", device, "up")
+
+    @staticmethod
+    def addresses(host, device, *addresses):
+        for address in addresses:
+            host.ip("addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
+
+    def bastion_addresses(self, outer, inner):
+        self.addresses(self.bastion, outer, "198.51.100.1/24", "2001:db8:1::1/64")
+        self.addresses(self.bastion, inner, "10.2.0.1/24", "fd02::1/64")
+
+    def remove(self):
+        for host in (self.client, self.bastion, self.target):
+            host.remove()
+
+
+class Drive:
+    """The module, driven in the bastion."""
+
+    def __init__(self, bed, *words):
+        self.process = subprocess.Popen(
+            bed.bastion.words(DRIVE, MODULE, *words), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, bufsize=0)
+        self.events = []
+        self.said = b""
+
+    def line(self):
+        """What it says next. Read by hand: what a buffer holds, select() doesn't see."""
+        while b"\n" not in self.said:
+            ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+            more = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            assert more, "drive says no more"
+            self.said += more
+        line, self.said = self.said.split(b"\n", 1)
+        return line.decode()
+
+    def wait_for(self, start):
+        while True:
+            line = self.line()
+            if line.startswith("event "):
+                self.events.append(line)
+            if line.startswith(start):
+                return line
+
+    def counts(self):
+        self.process.stdin.write(b"\n")
+        counts = {}
+        while True:
+            words = self.line().split()
+            if words[0] == "count":
+                counts[words[1]] = int(words[2])
+            elif words[0] == "event":
+                self.events.append(" ".join(words))
+            elif words[0] == "end":
+                return counts
+
+    def stop(self):
+        self.process.stdin.close()
+        assert self.process.wait(PATIENCE) == 0
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+SESSION4 = "session=-1,60005,10.2.0.2,60001,10.2.0.1,3900"
+SESSION6 = "session=-1,60006,fd02::2,60001,fd02::1,3901"
+COMMON = ["address=198.51.100.1", "address=2001:db8:1::1", SESSION4, SESSION6]
+PACKET = ["interface=b0", "interface=b1", "link=b0", "link=b1", *COMMON]
+
+
+def datagram(direction, number, size=60):
+    return struct.pack(">Q", direction | number) + bytes(range(size))
+
+
+def links(host):
+    """Interfaces and what may have been done to them; not their carrier, which comes and goes."""
+    fields = ("ifname", "mtu", "address", "promiscuity", "allmulti", "master", "linkinfo")
+    found = []
+    for link in json.loads(host.run("ip", "-d", "-j", "link")):
+        flags = set(link["flags"]) - {"LOWER_UP", "NO-CARRIER"}
+        found.append([link.get(field) for field in fields] + sorted(flags))
+    return found
+
+
+class Talk:
+    """A client socket and a target socket, and what goes between them."""
+
+    def __init__(self, bed, public, port, target):
+        self.client = self.make(bed.client, public)
+        self.client.connect((public, port))
+        self.target = self.make(bed.target, target)
+        self.target.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.target.bind((target, 60001))
+        self.number = 0
+
+    @staticmethod
+    def make(host, address):
+        return host.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.client.close()
+        self.target.close()
+
+    def forth(self, client=None):
+        """A datagram to the target; again until it is there: neighbours may have to be found."""
+        client = client or self.client
+        self.target.settimeout(0.3)
+        for _ in range(30):
+            sent = datagram(0, self.number)
+            self.number += 1
+            client.send(sent)
+            try:
+                got, self.upstream = self.target.recvfrom(2048)
+            except TimeoutError:
+                continue
+            assert got == sent, "the payload has changed"
+            return
+        raise AssertionError("nothing comes to the target")
+
+    def back(self, client=None):
+        client = client or self.client
+        client.settimeout(0.3)
+        for number in range(30):
+            sent = datagram(TO_CLIENT, number)
+            self.target.sendto(sent, self.upstream)
+            try:
+                got = client.recv(2048)
+            except TimeoutError:
+                continue
+            assert got == sent, "the payload has changed"
+            return
+        raise AssertionError("nothing comes back to the client")
+
+
+def bad_checksums(host):
+    lines = host.run("nstat", "-asz", "UdpInCsumErrors", "Udp6InCsumErrors").splitlines()
+    return sum(int(line.split()[1]) for line in lines if "Csum" in line)
+
+
+def both_ways(bed, public, port, target):
+    with Talk(bed, public, port, target) as talk:
+        for _ in range(20):
+            talk.forth()
+            talk.back()
+    assert not bad_checksums(bed.target) and not bad_checksums(bed.client)
+
+
+def with_packet(test):
+    """A test that gets a bed and the module on net_af_packet."""
+    def wrapped():
+        bed = Bed()
+        drive = None
+        try:
+            bed.bastion_addresses("b0", "b1")
+            drive = Drive(bed, *PACKET)
+            drive.wait_for("ready")
+            test(bed, drive)
+        finally:
+            if drive:
+                drive.kill()
+            bed.remove()
+    wrapped.__doc__ = test.__doc__
+    return wrapped
+
+
+@with_packet
+def relays(bed, drive):
+    """relays between all families with senders' checksums unfinished"""
+    offload = bed.client.run("ethtool", "-k", "eth0")
+    assert "tx-checksumming: on" in offload, "the cable would hide what is tested"
+    both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+    both_ways(bed, "2001:db8:1::1", 60006, "fd02::2")
+    both_ways(bed, "2001:db8:1::1", 60005, "10.2.0.2")
+    both_ways(bed, "198.51.100.1", 60006, "fd02::2")
+    counts = drive.counts()
+    assert counts["to_target"] >= 80 and counts["to_client"] >= 80, counts
+    drive.stop()
+
+
+@with_packet
+def roams(bed, drive):
+    """moves to the client that the target answers"""
+    with Talk(bed, "198.51.100.1", 60005, "10.2.0.2") as talk:
+        talk.forth()
+        talk.back()
+        other = talk.make(bed.client, "198.51.100.1")
+        other.connect(("198.51.100.1", 60005))
+        talk.forth(other)
+        talk.back(other)
+        port = other.getsockname()[1]
+        other.close()
+    event = drive.wait_for("event roamed")
+    assert f"port={port}" in event, event
+
+
+@with_packet
+def kernel_is_silent(bed, drive):
+    """the kernel answers nothing for the relay's ports, and everything else"""
+    icmp = bed.target.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    stranger = bed.target.socket(socket.AF_INET)
+    local = bed.bastion.socket(socket.AF_INET)
+    with Talk(bed, "198.51.100.1", 60005, "10.2.0.2") as talk:
+        talk.forth()
+        for _ in range(20):
+            talk.back()
+        # a local program in the upstream range gets what is meant for it
+        local.bind(("10.2.0.1", 62405))
+        stranger.sendto(b"for the local program", ("10.2.0.1", 62405))
+        assert local.recv(64) == b"for the local program"
+        # nobody is here, and no session either: the first ICMP error of all
+        stranger.sendto(b"for nobody", ("10.2.0.1", 61500))
+    answer = icmp.recv(256)
+    assert answer[20:22] == b"\x03\x03", answer.hex()
+    assert struct.unpack(">H", answer[50:52])[0] == 61500, "the kernel answered for the relay"
+    assert drive.counts()["no_session"] >= 2
+
+
+@with_packet
+def idles(bed, drive):
+    """sleeps when there is nothing to do"""
+    with Talk(bed, "198.51.100.1", 60005, "10.2.0.2") as talk:
+        talk.forth()
+        talk.back()
+
+    def ticks():
+        with open(f"/proc/{drive.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    drive.wait_for("event proven")
+    drive.counts()
+    before = ticks()
+    assert not select.select([drive.process.stdout], [], [], 1)[0], "an event out of nothing"
+    assert ticks() - before <= 5, "more than 5 % of a CPU, idle"
+
+
+@with_packet
+def crash(bed, drive):
+    """killed, it leaves the host's network as it was"""
+    assert "moshrelay-" in bed.bastion.run("nft", "list", "tables")
+    with Talk(bed, "198.51.100.1", 60005, "10.2.0.2") as talk:
+        talk.forth()
+        talk.back()
+    before = links(bed.bastion)
+    drive.kill()
+    assert bed.bastion.run("nft", "list", "tables") == ""
+    assert links(bed.bastion) == before
+    again = Drive(bed, *PACKET)
+    try:
+        again.wait_for("ready")
+        both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+    finally:
+        again.kill()
+
+
+def switch(bed):
+    """Ties the far ends of the net_tap devices to the cables."""
+    for i in (0, 1):
+        bed.bastion.ip("link", "add", f"br{i}", "type", "bridge", "forward_delay", "0")
+        # a bridge keeps frames for its own port's address
+        bed.bastion.ip("link", "set", f"n{i}", "address", f"02:00:00:00:ff:0{i}")
+        for device in (f"n{i}", f"b{i}", f"br{i}"):
+            bed.bastion.ip("link", "set", device, "addrgenmode", "none")
+            if not device.startswith("br"):
+                bed.bastion.ip("link", "set", device, "master", f"br{i}")
+            bed.bastion.ip("link", "set", device, "up")
+
+
+def tcp_through(bed):
+    """A TCP connection to the bastion's address, with more than a window of data each way."""
+    server = bed.bastion.socket(socket.AF_INET, socket.SOCK_STREAM)
+    server.bind(("198.51.100.1", 22))
+    server.listen()
+    client = bed.client.socket(socket.AF_INET, socket.SOCK_STREAM)
+    client.connect(("198.51.100.1", 22))
+    far, _ = server.accept()
+    far.settimeout(PATIENCE)
+    data = os.urandom(1 << 20)
+    if not os.fork():
+        client.sendall(data)
+        os._exit(0)
+    got = b""
+    while len(got) < len(data):
+        got += far.recv(1 << 16)
+    os.wait()
+    assert got == data
+    for sock in (server, client, far):
+        sock.close()
+
+
+def owned_port():
+    """relays on ports of its own, with SSH's port alive through the TAPs"""
+    bed = Bed()
+    drive = None
+    try:
+        # as systemd-networkd would: the TAPs are there before, with their addresses
+        for tap in ("x0", "x1"):
+            bed.bastion.ip("tuntap", "add", tap, "mode", "tap")
+        bed.bastion_addresses("x0", "x1")
+        drive = Drive(bed, "vdevs=net_tap0,iface=n0 net_tap1,iface=n1", "interface=x0",
+                      "interface=x1", "link=x0", "link=x1", *COMMON)
+        drive.wait_for("ready")
+        switch(bed)
+        bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "198.51.100.1")
+        bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "2001:db8:1::1")
+        tcp_through(bed)
+        both_ways_finished(bed)
+        drive.stop()
+        assert "198.51.100.1" in bed.bastion.ip("addr", "show", "x0"), "the TAP's address is gone"
+    finally:
+        if drive:
+            drive.kill()
+        bed.remove()
+
+
+def both_ways_finished(bed):
+    """On a port of its own no packet socket can see unfinished checksums; no NIC would send any."""
+    for host in (bed.client, bed.target):
+        host.run("ethtool", "-K", "eth0", "tx", "off")
+    both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+    both_ways(bed, "2001:db8:1::1", 60005, "10.2.0.2")
+
+
+# What is wrong, the words of the command line, what must be said of it.
+WRONG = [
+    ("no such interface", ["interface=nowhere"], "nowhere: no such interface"),
+    ("an interface that is down", ["interface=down0"], "down0: is down: ip link set down0 up"),
+    ("the loopback", ["interface=lo"], "lo: not an Ethernet interface"),
+    ("no such PCI device", ["interface=x0", "devices=0000:ff:1f.7"],
+     "0000:ff:1f.7: no such PCI device"),
+    ("not a PCI address", ["interface=x0", "devices=eth0"], "want PCI addresses"),
+    ("no huge pages", ["interface=b0", "hugepages=required"], "huge pages: 0 MiB are free"),
+    ("an unknown option", ["interface=b0", "cores=1"], "there is none of this name"),
+    ("a wrong value", ["interface=b0", "workers=many"], "want 1 to 32"),
+    ("a CPU that isn't there", ["interface=b0", "lcores=1000"], "CPU 1000 is not among those"),
+    ("more devices than interfaces", ["interface=x0", "vdevs=net_tap0,iface=n0 net_tap1,iface=n1"],
+     "name an interface for each device"),
+    ("a TAP where the kernel listens", ["interface=b0", "exception=tap"], "leave it out"),
+    ("no TAP where it doesn't", ["interface=x0", "vdevs=net_tap0", "exception=kernel"],
+     "leave it out"),
+    ("an unknown virtual device", ["interface=x0", "vdevs=net_nothing0"], "net_nothing0"),
+    ("wrong arguments of a device", ["interface=b0", "vdevs=net_af_packet0,iface=b0,qpairs=0"],
+     "net_af_packet0 (b0): DPDK can't make it: "),
+    ("another interface than the device's", ["interface=b0", "vdevs=net_af_packet0,iface=b1"],
+     "net_af_packet0: listens on another interface than b0"),
+    ("a TAP that is a cable", ["interface=b0", "vdevs=net_tap0,iface=n0"],
+     "another kind of interface"),
+    ("a busy TAP", ["interface=held0", "vdevs=net_tap0,iface=n0"], "another program has it open"),
+    ("more workers than queues", ["interface=b0", "vdevs=net_af_packet0,iface=b0", "workers=2"],
+     "net_af_packet0 (b0): has 1 queues, but there are 2 workers"),
+    ("an unknown argument of EAL", ["interface=b0", "eal=--nonsense"], "DPDK does not start"),
+    ("too little memory", ["interface=b0", "memory=32", "descriptors=8192"], "memory"),
+]
+
+
+def open_tap(host, name):
+    with open("/proc/self/ns/net") as home:
+        host.enter()
+        try:
+            tap = open("/dev/net/tun", "r+b", buffering=0)
+        finally:
+            LIBC.setns(home.fileno(), CLONE_NEWNET)
+    fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1002))
+    return tap
+
+
+def refuse(bed, what, words, pattern, prefix=()):
+    before = links(bed.bastion)
+    done = subprocess.run(bed.bastion.words(*prefix, DRIVE, MODULE, *words), capture_output=True,
+                          text=True, stdin=subprocess.DEVNULL, timeout=60)
+    lines = done.stderr.splitlines()
+    assert done.returncode == 1, f"{what}: status {done.returncode}: {done.stderr}"
+    assert len(lines) == 1 and not done.stdout, f"{what}: {done.stdout}{done.stderr}"
+    assert re.search(pattern, lines[0]), f"{what}: {lines[0]}"
+    assert links(bed.bastion) == before, f"{what}: left something behind"
+    assert bed.bastion.run("nft", "list", "tables") == "", f"{what}: left a table behind"
+
+
+def refusals():
+    """what is wrong is refused in one line and leaves nothing behind"""
+    bed = Bed()
+    try:
+        bed.bastion.ip("link", "add", "down0", "type", "veth", "peer", "name", "down1")
+        with open_tap(bed.bastion, "held0"):
+            for what, words, pattern in WRONG:
+                refuse(bed, what, words, re.escape(pattern))
+        unprivileged = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                        "--inh-caps=-all", "--bounding-set=-all"]
+        refuse(bed, "no privileges", ["interface=b0"], "no right to open a packet socket",
+               unprivileged)
+        refuse(bed, "no privileges", ["interface=x9", "vdevs=net_null0"],
+               "no right to make it", unprivileged)
+    finally:
+        bed.remove()
+
+
+TESTS = [relays, roams, kernel_is_silent, idles, crash, owned_port, refusals]
+
+
+def main():
+    failed = 0
+    if os.geteuid():
+        print("Bail out! needs root")
+        return 1
+    wanted = sys.argv[3:]
+    for number, test in enumerate(TESTS, 1):
+        if wanted and test.__doc__.split()[0] not in wanted:
+            continue
+        try:
+            test()
+            print(f"ok {number} - {test.__doc__}", flush=True)
+        except Exception:
+            failed += 1
+            print(f"not ok {number} - {test.__doc__}")
+            print("# " + traceback.format_exc().strip().replace("\n", "\n# "), flush=True)
+    print(f"1..{len(TESTS)}")
+    return 1 if failed else 0
+
+
+sys.exit(main())
