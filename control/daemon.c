@@ -407,6 +407,8 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 		r = mr_netlink_open(&daemon->loop, &daemon->netlink, why);
 	daemon->routes.netlink = daemon->netlink;
 	if (!r)
+		r = mr_route_cache_open(daemon->netlink, &daemon->routes.cache);
+	if (!r)
 		r = mr_host_complete(config, daemon->netlink, why);
 	if (!r)
 		r = mr_host_carriers(config, daemon->netlink, &daemon->routes.carriers, why);
@@ -537,6 +539,7 @@ void mr_daemon_stop(struct mr_daemon *daemon)
 	mr_identities_free(daemon->identities);
 	if (daemon->store)
 		daemon->store->ops->close(daemon->store);
+	mr_route_cache_close(daemon->routes.cache);
 	mr_netlink_close(daemon->netlink);
 	for (size_t i = 0; i < daemon->n_signals; i++)
 		uv_close((uv_handle_t *)&daemon->signals[i], NULL);

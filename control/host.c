@@ -27,6 +27,8 @@
 
 #define LOCK_WAIT_S 10
 
+static const struct mr_addr no_address;
+
 static int __attribute__((format(printf, 3, 4)))
 fail(struct mr_why *why, int error, const char *format, ...)
 {
@@ -283,21 +285,44 @@ static uint32_t carrier_in_use(const struct mr_host_routes *routes, uint32_t ifi
 	return carrier->ifindex;
 }
 
+/* The way to the target, as the kernel says now; by `source`, if there is one. */
+static int ask_route(const struct mr_host_routes *routes, const struct mr_addr *target,
+	const struct mr_addr *source, struct mr_route *ret_route)
+{
+	struct mr_route_query query = {.dst = *target, .src = *source};
+	struct mr_route route = {0};
+
+	if (mr_addr_equal(source, &no_address))
+		return mr_route_to_target(routes->netlink, target, ret_route);
+	if (mr_route_get(routes->netlink, &query, &route) || route.type != MR_ROUTE_UNICAST)
+		return -ENETUNREACH;
+	route.source = *source;
+	*ret_route = route;
+	return 0;
+}
+
+static int find_route_by(const struct mr_host_routes *routes, const struct mr_addr *target,
+	const struct mr_addr *source, struct mr_route *ret_route)
+{
+	int r;
+
+	if (mr_route_cache_find(routes->cache, target, source, ret_route))
+		return 0;
+	r = ask_route(routes, target, source, ret_route);
+	if (!r)
+		mr_route_cache_keep(routes->cache, target, source, ret_route);
+	return r;
+}
+
 /* The way to the target; by `prefer`, if that is an address of ours and there is one. */
 static int find_route(const struct mr_host_routes *routes, const struct mr_addr *target,
 	const struct mr_addr *prefer, struct mr_route *ret_route)
 {
-	if (prefer && mr_netlink_is_own(routes->netlink, prefer)) {
-		struct mr_route_query query = {.dst = *target, .src = *prefer};
-
-		if (!mr_route_get(routes->netlink, &query, ret_route) &&
-			ret_route->type == MR_ROUTE_UNICAST) {
-			ret_route->source = *prefer;
-			return 0;
-		}
-	}
+	if (prefer && mr_netlink_is_own(routes->netlink, prefer) &&
+		!find_route_by(routes, target, prefer, ret_route))
+		return 0;
 	*ret_route = (struct mr_route){0};
-	return mr_route_to_target(routes->netlink, target, ret_route);
+	return find_route_by(routes, target, &no_address, ret_route);
 }
 
 int mr_host_route(void *context, const struct mr_addr *target, const struct mr_addr *prefer,

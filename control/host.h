@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "netlink.h"
+#include "route_cache.h"
 #include "sessions.h"
 
 /**
@@ -39,6 +40,7 @@ int mr_host_carriers(const struct mr_config *config, const struct mr_netlink *ne
 /** What mr_host_route() works on. */
 struct mr_host_routes {
 	struct mr_netlink *netlink;
+	struct mr_route_cache *cache;
 	struct mr_strv carriers; /* that the dataplane is attached to */
 };
 

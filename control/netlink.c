@@ -250,12 +250,8 @@ static void resync(struct mr_netlink *netlink)
 		MR_NETLINK_FORWARDING;
 }
 
-static void events_readable(uv_poll_t *poll, int status, int uv_events)
+static void events_read(struct mr_netlink *netlink, bool lost)
 {
-	struct mr_netlink *netlink = poll->data;
-	bool lost = status < 0;
-
-	(void)uv_events;
 	for (int i = 0; i < BATCH_MAX; i++) {
 		ssize_t length = mnl_socket_recvfrom(
 			netlink->events, netlink->event_buffer, sizeof(netlink->event_buffer));
@@ -280,6 +276,17 @@ static void events_readable(uv_poll_t *poll, int status, int uv_events)
 	for (size_t i = 0; changes && i < LISTENERS_MAX; i++)
 		if (netlink->change[i].change)
 			netlink->change[i].change(changes, netlink->change[i].context);
+}
+
+static void events_readable(uv_poll_t *poll, int status, int uv_events)
+{
+	(void)uv_events;
+	events_read(poll->data, status < 0);
+}
+
+void mr_netlink_catch_up(struct mr_netlink *netlink)
+{
+	events_read(netlink, false);
 }
 
 /* Opening and closing */

@@ -90,6 +90,12 @@ typedef void mr_netlink_neighbour_fn(uint16_t type, uint32_t ifindex, const stru
  */
 int mr_netlink_open(uv_loop_t *loop, struct mr_netlink **ret_netlink, struct mr_why *ret_why);
 
+/**
+ * Reads the events that wait now, and tells the listeners, instead of when the loop comes to it.
+ * Not from within a listener.
+ */
+void mr_netlink_catch_up(struct mr_netlink *netlink);
+
 /** Closes the sockets; memory goes when the loop has run once more. NULL is allowed. */
 void mr_netlink_close(struct mr_netlink *netlink);
 
