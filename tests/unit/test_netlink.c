@@ -14,6 +14,7 @@
 #include "feed.h"
 #include "mirror.h"
 #include "netbed.h"
+#include "route_cache.h"
 #include "routes.h"
 
 TestSuite(net, .timeout = 120);
@@ -292,6 +293,44 @@ Test(net, routes_are_the_kernels)
 		cr_expect_str_eq(mr_addr_format(&route.source, text, sizeof(text)), rows[i].source);
 		cr_expect_eq(route.on_link, !strcmp(rows[i].gateway, rows[i].dst));
 	}
+	netbed_close(&bed);
+}
+
+Test(net, a_kept_answer_is_good_until_routes_change)
+{
+	struct mr_addr none = {0}, target = netbed_addr("10.7.0.1"),
+		       other = netbed_addr("10.7.0.2");
+	struct mr_route_cache *cache;
+	struct mr_route route, kept;
+	struct netbed bed;
+
+	netbed_open(&bed);
+	netbed_here("ip route add 10.7.0.0/24 via 10.1.0.2");
+	netbed_run(&bed, 100);
+	cr_assert_eq(mr_route_cache_open(bed.netlink, &cache), 0);
+	cr_assert(!mr_route_cache_find(cache, &target, &none, &kept));
+	cr_assert_eq(mr_route_to_target(bed.netlink, &target, &route), 0);
+	mr_route_cache_keep(cache, &target, &none, &route);
+	cr_assert(mr_route_cache_find(cache, &target, &none, &kept));
+	cr_assert_eq(memcmp(&route, &kept, sizeof(route)), 0);
+	cr_assert(!mr_route_cache_find(cache, &other, &none, &kept), "one target's answer");
+	cr_assert(!mr_route_cache_find(cache, &target, &route.source, &kept), "one source's");
+
+	/* The loop doesn't run between the change and the question. */
+	netbed_here("ip route add 10.7.0.1/32 dev v0");
+	cr_assert(!mr_route_cache_find(cache, &target, &none, &kept));
+	mr_route_cache_keep(cache, &target, &none, &route);
+	netbed_here("ip neigh add 10.1.0.77 lladdr 02:00:00:00:00:77 dev v0");
+	cr_assert(mr_route_cache_find(cache, &target, &none, &kept), "neighbours are no routes");
+	netbed_here("ip addr add 10.1.0.9/24 dev v0");
+	cr_assert(!mr_route_cache_find(cache, &target, &none, &kept));
+	mr_route_cache_keep(cache, &target, &none, &route);
+	netbed_here("ip rule add to 10.7.0.1 blackhole");
+	cr_assert(!mr_route_cache_find(cache, &target, &none, &kept));
+	mr_route_cache_keep(cache, &target, &none, &route);
+	netbed_run(&bed, MR_ROUTE_CACHE_TTL_NS / 1000000 + 1);
+	cr_assert(!mr_route_cache_find(cache, &target, &none, &kept), "too old");
+	mr_route_cache_close(cache);
 	netbed_close(&bed);
 }
 
