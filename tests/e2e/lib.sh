@@ -47,7 +47,7 @@ fail() {
 }
 
 # wait_until SECONDS COMMAND...: until COMMAND succeeds; false when SECONDS have passed (PATIENCE
-# times as many on an emulated machine).
+# times as many where the machine is busy or emulated).
 # The one place that looks again and again; whoever can be told of an event should not use it.
 wait_until() {
 	local deadline=$((${EPOCHREALTIME/./} + $1 * 1000000 * ${PATIENCE:-1}))
