@@ -228,6 +228,7 @@ static int configure(struct mr_backend *b, struct mr_port *port, struct mr_why *
 			workers);
 	/* Whether a driver has interrupts is known only when it is asked to use them. */
 	port->interrupts = !b->options.poll && !port->kernel_sees;
+	port->multi_segs = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	conf = port_conf(b, port, &info, port->interrupts);
 	rc = rte_eth_dev_configure(port->id, workers, workers, &conf);
 	if (rc && port->interrupts) {

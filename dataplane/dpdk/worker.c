@@ -51,9 +51,25 @@ static void count(struct mr_worker *w, unsigned reason, uint32_t bytes)
 	__atomic_store_n(&c->bytes, c->bytes + bytes, __ATOMIC_RELAXED);
 }
 
+/*
+ * Sends what the port takes; returns how many those are, and the rest is the caller's. A frame of
+ * several segments that the port can't send, nor one segment hold, ends the burst like a full ring.
+ */
+static uint16_t transmit(
+	const struct mr_worker *w, const struct mr_port *port, struct rte_mbuf **frames, uint16_t n)
+{
+	uint16_t fit = n;
+
+	for (uint16_t i = 0; i < n && !port->multi_segs && fit == n; i++) {
+		if (frames[i]->nb_segs > 1 && rte_pktmbuf_linearize(frames[i]))
+			fit = i;
+	}
+	return rte_eth_tx_burst(port->id, (uint16_t)w->index, frames, fit);
+}
+
 static void send_out(struct mr_worker *w, const struct mr_port *port, struct mr_outgoing *out)
 {
-	uint16_t sent = rte_eth_tx_burst(port->id, (uint16_t)w->index, out->frames, out->count);
+	uint16_t sent = transmit(w, port, out->frames, out->count);
 
 	for (uint16_t i = 0; i < out->count; i++)
 		count(w, i < sent ? out->what[i].reason : (unsigned)MR_REASON_unsent,
@@ -121,7 +137,7 @@ static uint16_t send_for_kernel(struct mr_worker *w, const struct mr_port *port)
 
 	if (!n)
 		return 0;
-	sent = rte_eth_tx_burst(port->id, (uint16_t)w->index, frames, n);
+	sent = transmit(w, port, frames, n);
 	for (uint16_t i = sent; i < n; i++)
 		count(w, MR_REASON_unsent, frames[i]->pkt_len);
 	rte_pktmbuf_free_bulk(frames + sent, n - sent);
