@@ -20,6 +20,8 @@
 
 #define AF_INET 2
 
+#define DIRECTION (1ULL << 63) /* of a nonce: to the client */
+
 /* reads what was written under other types */
 typedef __u16 __attribute__((may_alias)) word16;
 
@@ -46,6 +48,7 @@ struct {
 	unsigned char dmac[ETH_ALEN];
 	unsigned char smac[ETH_ALEN];
 	__u16 port_lo, port_hi;
+	__u32 answer; /* the target's sink answers what it counts */
 } out OWN_LINES;
 
 /* datagrams so far: the generator's, the sink's; the loader sets them back */
@@ -137,17 +140,50 @@ int generate(struct xdp_md *ctx)
 	return XDP_TX;
 }
 
+enum sink_verdict { SINK_PASS, SINK_FREE, SINK_ANSWER };
+
+/** Turns the datagram around: addresses and ports change places, the direction bit is set. */
+static __always_inline void turn_around(struct frame *frame)
+{
+	unsigned char mac[ETH_ALEN];
+	__be32 addr = frame->ip.saddr;
+	__be16 port = frame->udp.source;
+	__u32 sum;
+
+	__builtin_memcpy(mac, frame->eth.h_dest, ETH_ALEN);
+	__builtin_memcpy(frame->eth.h_dest, frame->eth.h_source, ETH_ALEN);
+	__builtin_memcpy(frame->eth.h_source, mac, ETH_ALEN);
+	frame->ip.saddr = frame->ip.daddr;
+	frame->ip.daddr = addr;
+	frame->udp.source = frame->udp.dest;
+	frame->udp.dest = port;
+	frame->nonce |= bpf_cpu_to_be64(DIRECTION);
+	/* only the bit changes the sum (RFC 1624, 3); it was not set */
+	sum = (__u16)~frame->udp.check + (__u32)bpf_htons(0x8000);
+	frame->udp.check = fold(sum);
+	if (frame->udp.check == 0)
+		frame->udp.check = 0xffff;
+}
+
 /** Counts what a mosh-server at the target would get. */
-static __always_inline bool sink_takes(const struct frame *frame)
+static __always_inline enum sink_verdict sink_takes(struct frame *frame)
 {
 	__u16 port = bpf_ntohs(frame->udp.dest);
 
+	if (out.port_hi == 0)
+		return SINK_PASS;
+	if (frame->nonce & bpf_cpu_to_be64(DIRECTION))
+		return SINK_FREE; /* an answer that has reached the client */
 	if (port < out.port_lo || port > out.port_hi)
-		return false;
+		return SINK_PASS;
 	/* what is not whole, a mosh-server would throw away without a word */
-	if (frame->udp.len == bpf_htons(sizeof(frame->udp) + MR_BENCH_PAYLOAD))
-		__sync_fetch_and_add(&sink_count.n, 1);
-	return true;
+	if (frame->udp.len != bpf_htons(sizeof(frame->udp) + MR_BENCH_PAYLOAD))
+		return SINK_FREE;
+	__sync_fetch_and_add(&sink_count.n, 1);
+	if (!out.answer)
+		return SINK_FREE;
+	turn_around(frame);
+	return SINK_ANSWER;
 }
 
 /** For contestants that send raw frames: frees them at once. */
@@ -156,16 +192,34 @@ int sink(struct xdp_md *ctx)
 {
 	struct frame *frame = frame_of((void *)(long)ctx->data, (void *)(long)ctx->data_end);
 
-	return frame && sink_takes(frame) ? XDP_DROP : XDP_PASS;
+	switch (frame ? sink_takes(frame) : SINK_PASS) {
+	case SINK_FREE:
+		return XDP_DROP;
+	case SINK_ANSWER:
+		return XDP_TX;
+	default:
+		return XDP_PASS;
+	}
 }
 
 /** For contestants that send socket buffers: to run XDP on those, veth would have to copy them. */
 SEC("tc")
 int sink_skb(struct __sk_buff *skb)
 {
-	struct frame *frame = frame_of((void *)(long)skb->data, (void *)(long)skb->data_end);
+	struct frame *frame;
 
-	return frame && sink_takes(frame) ? TC_ACT_SHOT : TC_ACT_OK;
+	/* a packet socket's sender leaves all but the headers in fragments */
+	if (bpf_skb_pull_data(skb, sizeof(*frame)) < 0)
+		return TC_ACT_OK;
+	frame = frame_of((void *)(long)skb->data, (void *)(long)skb->data_end);
+	switch (frame ? sink_takes(frame) : SINK_PASS) {
+	case SINK_FREE:
+		return TC_ACT_SHOT;
+	case SINK_ANSWER:
+		return (int)bpf_redirect(skb->ifindex, 0);
+	default:
+		return TC_ACT_OK;
+	}
 }
 
 /** Floor: nothing but the kernel's own look-up and a redirect; what any XDP router must do. */

@@ -189,7 +189,7 @@ struct mr_bench_endpoint *mr_generator_endpoints(struct mr_generator *generator)
 }
 
 int mr_generator_start(struct mr_generator *generator, const struct mr_topology *topology,
-	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi)
+	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi, bool answer)
 {
 	struct bench_bpf__bss *bss = generator->skel->bss;
 	struct in_addr client;
@@ -206,6 +206,7 @@ int mr_generator_start(struct mr_generator *generator, const struct mr_topology 
 	memcpy(bss->out.smac, topology->mac[MR_END_PUBLIC], 6);
 	bss->out.port_lo = sink_lo;
 	bss->out.port_hi = sink_hi;
+	bss->out.answer = answer;
 	bss->sink_count.n = 0;
 	generator->first = bss->gen_count.n;
 	generator->sessions = sessions;

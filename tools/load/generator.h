@@ -38,10 +38,11 @@ struct mr_bench_endpoint *mr_generator_endpoints(struct mr_generator *generator)
 
 /**
  * Starts to send on the client's end: to the first `sessions` endpoints in turn, sequence numbers
- * from `first_seq` on. The sink counts what comes for UDP port `sink_lo` to `sink_hi`.
+ * from `first_seq` on. The sink counts what comes for UDP port `sink_lo` to `sink_hi`; with
+ * `answer` it sends each one back, as a target's datagram.
  */
 int mr_generator_start(struct mr_generator *generator, const struct mr_topology *topology,
-	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi);
+	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi, bool answer);
 
 /** Stops and waits; 0, or what ended the generator early. `*ret_next_seq` continues from here. */
 int mr_generator_stop(struct mr_generator *generator, uint64_t *ret_next_seq);

@@ -293,8 +293,8 @@ int mr_contestant_start(
 		r = mr_generator_attach(
 			contestant->generator, &contestant->topology, MR_END_CLIENT, MR_BENCH_SINK);
 	if (r == 0)
-		r = mr_generator_attach(
-			contestant->generator, &contestant->topology, MR_END_TARGET, MR_BENCH_SINK);
+		r = mr_generator_attach(contestant->generator, &contestant->topology, MR_END_TARGET,
+			peer->frames ? MR_BENCH_SINK : MR_BENCH_SINK_SKB);
 	return r < 0 ? r : peer->start(contestant, ret_why);
 }
 
