@@ -107,7 +107,7 @@ relay_start() {
 	background moshrelayd bastion moshrelayd "${options[@]}" --dataplane "$DATAPLANE" \
 		--state-dir "$BED/state" "$@"
 	RELAY_PID=$PID
-	relay status --wait 20 >/dev/null || fail "the daemon does not come up"
+	relay status --wait $((20 * ${PATIENCE:-1})) >/dev/null || fail "the daemon does not come up"
 }
 
 # relay_kill [SIGNAL]: and it is gone.
