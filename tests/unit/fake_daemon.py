@@ -43,6 +43,13 @@ BY_ID = {"0000000000000003": "denied", "0000000000000004": "missing",
 BY_PORT = {"60003": "denied", "60006": "limit"}
 
 
+def reverse(value):
+    """With the members of objects in the opposite order."""
+    if not isinstance(value, dict):
+        return value
+    return {key: reverse(value[key]) for key in reversed(value)}
+
+
 def answer(method, params):
     """(result, error name), one of them None."""
     if method == "open":
@@ -58,6 +65,8 @@ def answer(method, params):
     if method == "list":
         rows = [SESSION, {**SESSION, "id": "00000000000000bb", "label": HOSTILE, "state": "silent",
                           "owner": {"uid": 12345, "name": "b\u00f6b"}}]
+        if params.get("state") == "waiting":  # the same, in another order
+            rows = [reverse(row) for row in rows]
         return {"sessions": rows if "user" not in params else []}, None
     if method == "stats":
         return {"sessions": 2, "reasons": {"to_target": 12345, "runt": 0, "no_slot": 7}}, None
@@ -93,6 +102,10 @@ EVENTS = [
 def misbehave(params, request, out):
     """Bytes for what a broken daemon might send, by the asked-for identifier; None: behave."""
     ok = {"jsonrpc": "2.0", "id": request["id"], "result": {}}
+    if str(params.get("user", "")).startswith("cut"):  # a list that ends after so many octets
+        text = json.dumps({"sessions": [{**SESSION, "label": HOSTILE}]}, separators=(",", ":"))
+        return ('{"jsonrpc":"2.0","id":%d,"result":%s}\n'
+                % (request["id"], text[:int(params["user"][3:])])).encode()
     return {
         "dead000000000001": b"this is not JSON\n",
         "dead000000000002": b"",                                         # closes at once

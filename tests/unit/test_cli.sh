@@ -197,6 +197,9 @@ verify 'list: white space in the answer changes nothing' cmp -s "$dir/compact" "
 run -j list && cp "$dir/out" "$dir/compact"
 run -j list --state closing
 verify 'list -j: nor there' [ "$(jq -cS . "$dir/compact")" = "$(jq -cS . "$dir/out")" ]
+run list && cp "$dir/out" "$dir/compact"
+run list --state waiting
+verify 'list: nor does the order of members' cmp -s "$dir/compact" "$dir/out"
 starts=$("$moshrelay" -s "$socket" list | sed 's/203.0.113.7.*//; s/PUBLIC.*//' |
 	while IFS= read -r line; do echo "${#line}"; done | sort -u | wc -l)
 verify 'list: columns line up behind a name that is not ASCII' [ "$starts" = 1 ]
@@ -251,6 +254,13 @@ expect 'not an object' 1 '' 'makes no sense' show dead000000000004
 expect 'neither result nor error' 1 '' 'neither' show dead000000000005
 expect 'half a line' 5 '' 'lost the connection' show dead000000000006
 expect 'not UTF-8' 1 '' 'makes no sense' show dead000000000007
+whole=$("$moshrelay" -s "$socket" list --user cut100000 -j | tr -d '\n' | wc -c)
+wrong=''
+for ((octets = 1; octets < whole - 1; octets += 13)); do
+	run list --user "cut$octets"
+	[[ $status = 1 ]] && grep -q 'makes no sense' "$dir/err" || wrong+=" $octets"
+done
+verify 'a list that ends too early is not shown as one' [ "$whole$wrong" = "$whole" ]
 "$moshrelay" -s "$socket" list >/dev/full 2>"$dir/err"
 verify 'a full disk is not success' [ $? = 1 ]
 

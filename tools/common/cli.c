@@ -218,7 +218,8 @@ size_t mr_cli_printable(char *buf, size_t size, const char *text)
 			memcpy(buf + used, in, length);
 			used += length;
 			in += length;
-			width = wcwidth((wchar_t)code);
+			/* most are ASCII, and many are asked about */
+			width = length == 1 ? 1 : wcwidth((wchar_t)code);
 		}
 		columns += width < 0 ? 1 : (size_t)width;
 	}

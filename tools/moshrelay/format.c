@@ -28,11 +28,12 @@ void mr_format_endpoint(char *buf, size_t size, const json_t *endpoint)
 		buf, size, mr_text(endpoint, "address"), (unsigned)mr_number(endpoint, "port"));
 }
 
-void mr_format_public(char *buf, size_t size, const json_t *public, const char *separator)
+void mr_format_addresses(char *buf, size_t size, const json_t *addresses)
 {
-	const json_t *addresses = json_object_get(public, "addresses"), *address;
+	const json_t *address;
 	size_t i, used = 0;
 
+	buf[0] = '\0';
 	json_array_foreach (addresses, i, address) {
 		int n = snprintf(buf + used, size - used, "%s%s", i ? " " : "",
 			json_is_string(address) ? json_string_value(address) : "-");
@@ -41,27 +42,33 @@ void mr_format_public(char *buf, size_t size, const json_t *public, const char *
 			return;
 		used += (size_t)n;
 	}
+}
+
+void mr_format_public(char *buf, size_t size, const json_t *public, const char *separator)
+{
+	size_t used;
+
+	mr_format_addresses(buf, size, json_object_get(public, "addresses"));
+	used = strlen(buf);
 	snprintf(buf + used, size - used, "%s%u", separator, (unsigned)mr_number(public, "port"));
 }
 
 int64_t mr_parse_time(const char *text)
 {
 	struct tm tm = {0};
-	int fraction = 0, end = 0;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+	int fraction = 0;
 
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
-		    &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end) != 6)
+	if (!end)
 		return -1;
-	if (text[end] == '.') {
+	if (*end == '.') {
 		int digit = 100;
 
-		for (end++; text[end] >= '0' && text[end] <= '9'; end++, digit /= 10)
-			fraction += (text[end] - '0') * digit;
+		for (end++; *end >= '0' && *end <= '9'; end++, digit /= 10)
+			fraction += (*end - '0') * digit;
 	}
-	if (strcmp(text + end, "Z") && strcmp(text + end, "+00:00"))
+	if (strcmp(end, "Z") && strcmp(end, "+00:00"))
 		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon -= 1;
 	return (int64_t)timegm(&tm) * 1000 + fraction;
 }
 
@@ -73,9 +80,8 @@ int64_t mr_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void mr_format_age(char *buf, size_t size, const json_t *object, const char *key, int64_t now_ms)
+void mr_format_age(char *buf, size_t size, const char *text, int64_t now_ms)
 {
-	const char *text = json_string_value(json_object_get(object, key));
 	int64_t then_ms = text ? mr_parse_time(text) : -1, seconds;
 
 	if (then_ms < 0) {

@@ -84,46 +84,96 @@ static enum mr_exit check(const struct mr_call *call)
 	return MR_EXIT_DONE;
 }
 
+/* What is shown of a session, in the order in which the daemon writes it. */
+enum {
+	ID,
+	OWNER,
+	LABEL,
+	SESSION_STATE,
+	ADDRESSES,
+	PORT,
+	TARGET_ADDRESS,
+	TARGET_PORT,
+	OPENED,
+	HEARD,
+	ANSWERED,
+	LOST_TO_TARGET,
+	LOST_TO_CLIENT,
+	N_MEMBERS,
+};
+
+static const struct mr_member members[] = {
+	[ID] = {NULL, "id"},
+	[OWNER] = {"owner", "name"},
+	[LABEL] = {NULL, "label"},
+	[SESSION_STATE] = {NULL, "state"},
+	[ADDRESSES] = {"public", "addresses"},
+	[PORT] = {"public", "port"},
+	[TARGET_ADDRESS] = {"target", "address"},
+	[TARGET_PORT] = {"target", "port"},
+	[OPENED] = {NULL, "opened_at"},
+	[HEARD] = {NULL, "last_client_at"},
+	[ANSWERED] = {NULL, "last_target_at"},
+	[LOST_TO_TARGET] = {"to_target", "lost"},
+	[LOST_TO_CLIENT] = {"to_client", "lost"},
+};
+
 /** What a row is added to. */
 struct rows {
 	struct mr_table *table;
 	int64_t now_ms;
+	struct mr_value
+		dialled; /* the last row's addresses, and as text: most rows have the same */
+	char addresses[512];
 };
 
-static void add_row(const json_t *session, void *context)
+static const char *addresses(struct rows *rows, const struct mr_value *value)
 {
-	static const char *const ages[] = {"opened_at", "last_client_at", "last_target_at"};
-	const json_t *label = json_object_get(session, "label");
-	const struct rows *rows = context;
-	struct mr_table *table = rows->table;
-	char text[512];
+	mr_cleanup(mr_json_decrefp) json_t *array = NULL;
 
-	mr_table_add(table, mr_text(session, "id"));
-	mr_table_add(table, mr_text(session, "state"));
-	mr_table_add(table, mr_text(json_object_get(session, "owner"), "name"));
-	mr_format_public(text, sizeof(text), json_object_get(session, "public"), ":");
-	mr_table_add(table, text);
-	mr_format_endpoint(text, sizeof(text), json_object_get(session, "target"));
-	mr_table_add(table, text);
-	for (size_t i = 0; i < sizeof(ages) / sizeof(ages[0]); i++) {
-		mr_format_age(text, sizeof(text), session, ages[i], rows->now_ms);
-		mr_table_add(table, text);
+	if (value->text && value->length == rows->dialled.length &&
+		!memcmp(value->text, rows->dialled.text, value->length))
+		return rows->addresses;
+	if (value->text)
+		array = json_loadb(value->text, value->length, 0, NULL);
+	mr_format_addresses(rows->addresses, sizeof(rows->addresses), array);
+	rows->dialled = *value;
+	return rows->addresses;
+}
+
+static void add_row(const struct mr_value *values, void *context)
+{
+	struct rows *rows = context;
+	struct mr_table *table = rows->table;
+	char text[1024], age[32];
+
+	mr_table_add(table, mr_value_text(&values[ID], text, sizeof(text), "-"));
+	mr_table_add(table, mr_value_text(&values[SESSION_STATE], text, sizeof(text), "-"));
+	mr_table_add(table, mr_value_text(&values[OWNER], text, sizeof(text), "-"));
+	mr_table_addf(table, "%s:%u", addresses(rows, &values[ADDRESSES]),
+		(unsigned)mr_value_number(&values[PORT]));
+	mr_value_text(&values[TARGET_ADDRESS], text, sizeof(text), "-");
+	mr_table_addf(table, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text,
+		(unsigned)mr_value_number(&values[TARGET_PORT]));
+	for (size_t i = OPENED; i <= ANSWERED; i++) {
+		mr_value_text(&values[i], text, sizeof(text), "");
+		mr_format_age(age, sizeof(age), text, rows->now_ms);
+		mr_table_add(table, age);
 	}
-	mr_table_addf(table, "%lld/%lld",
-		(long long)mr_number(json_object_get(session, "to_target"), "lost"),
-		(long long)mr_number(json_object_get(session, "to_client"), "lost"));
-	mr_table_add(table, json_string_value(label));
+	mr_table_addf(table, "%lld/%lld", (long long)mr_value_number(&values[LOST_TO_TARGET]),
+		(long long)mr_value_number(&values[LOST_TO_CLIENT]));
+	mr_table_add(table, mr_value_text(&values[LABEL], text, sizeof(text), ""));
 }
 
 static enum mr_exit print_list(const char *text)
 {
 	mr_cleanup(mr_table_freep) struct mr_table *table =
 		mr_table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct rows rows = {table, mr_now_ms()};
+	struct rows rows = {.table = table, .now_ms = mr_now_ms()};
 
 	if (!table)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot print: out of memory");
-	if (mr_objects_each(text, "sessions", add_row, &rows) < 0)
+	if (mr_objects_each(text, "sessions", members, N_MEMBERS, add_row, &rows) < 0)
 		return mr_cli_fail(MR_EXIT_FAILED, "the daemon's answer makes no sense: no list");
 	if (mr_table_print(table) < 0)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot print all of it: out of memory");

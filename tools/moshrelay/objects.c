@@ -1,90 +1,197 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * objects.c - see objects.h.
+ *
+ * The daemon's text is believed to be JSON, but never to be whole: nothing is read behind its NUL.
  */
 #include "objects.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-/** Length of the object that `text` begins with: its braces match, outside of strings. 0: none. */
-static size_t object_length(const char *text)
+#include "cli.h"
+
+/* Where one object is being gone through. */
+struct walk {
+	const struct mr_member *members;
+	size_t n;
+	size_t guess; /* the member that comes next, if the text keeps the order */
+	struct mr_value values[MR_MEMBERS];
+};
+
+/** Behind the string that begins at `at`; NULL: it has no end. */
+static const char *skip_string(const char *at)
 {
-	const char *at = text;
+	for (at++; *at != '"'; at++) {
+		if (*at == '\\')
+			at++;
+		if (!*at)
+			return NULL;
+	}
+	return at + 1;
+}
+
+/** Behind the object or array that begins at `at`; NULL: it has no end. */
+static const char *skip_nested(const char *at)
+{
 	unsigned depth = 0;
 
 	do {
-		at += strcspn(at, "{}\"");
 		switch (*at) {
+		case '\0':
+			return NULL;
 		case '{':
+		case '[':
 			depth++;
+			at++;
 			break;
 		case '}':
-			if (depth == 0)
-				return 0;
+		case ']':
 			depth--;
+			at++;
 			break;
 		case '"':
-			for (at++; *at && *at != '"'; at++)
-				if (*at == '\\' && at[1])
-					at++;
+			at = skip_string(at);
+			if (!at)
+				return NULL;
 			break;
+		default:
+			at++;
 		}
-		if (!*at)
-			return 0;
-		at++;
 	} while (depth > 0);
-	return (size_t)(at - text);
+	return at;
 }
 
-/** True if `text` goes on with `word`; moves behind it. */
-static bool skip(const char **text, const char *word)
+static const char *skip_value(const char *at)
 {
-	size_t length = strlen(word);
+	if (*at == '"')
+		return skip_string(at);
+	if (*at == '{' || *at == '[')
+		return skip_nested(at);
+	while (*at && *at != ',' && *at != '}' && *at != ']')
+		at++;
+	return at;
+}
 
-	if (strncmp(*text, word, length))
+static bool is_word(const struct mr_value *key, const char *word)
+{
+	return !strncmp(key->text, word, key->length) && !word[key->length];
+}
+
+static bool is_member(
+	const struct mr_member *member, const struct mr_value *outer, const struct mr_value *key)
+{
+	if (!member->outer != !outer || !is_word(key, member->name))
 		return false;
-	*text += length;
-	return true;
+	return !outer || is_word(outer, member->outer);
 }
 
-/** As our daemon writes it: compact, and this member first. */
-static bool is_compact(const char **text, const char *name)
+/** Keeps the value if it is one of those that are wanted. */
+static void keep(struct walk *walk, const struct mr_value *outer, const struct mr_value *key,
+	struct mr_value value)
 {
-	return skip(text, "{\"") && skip(text, name) && skip(text, "\":[");
+	for (size_t tried = 0, i = walk->guess; tried < walk->n; tried++, i++) {
+		if (i == walk->n)
+			i = 0;
+		if (is_member(&walk->members[i], outer, key)) {
+			walk->values[i] = value;
+			walk->guess = i + 1 < walk->n ? i + 1 : 0;
+			return;
+		}
+	}
 }
 
-static int each_of_document(const char *text, const char *name, mr_object_fn *fn, void *context)
+/** Goes through the object at `at`, and the objects right inside it. Behind it, or NULL. */
+static const char *walk_object(struct walk *walk, const char *at, const struct mr_value *outer)
 {
-	json_t *document = json_loads(text, 0, NULL), *array, *object;
-	size_t i;
-	int r;
+	while (*at == '{' || *at == ',') {
+		struct mr_value key = {.text = at + 2};
+		const char *value, *end;
 
-	array = json_object_get(document, name);
-	r = json_is_array(array) ? 0 : -EINVAL;
-	json_array_foreach (array, i, object)
-		fn(object, context);
-	json_decref(document);
-	return r;
+		if (at[0] == '{' && at[1] == '}')
+			return at + 2;
+		end = at[1] == '"' ? skip_string(at + 1) : NULL;
+		if (!end || *end != ':')
+			return NULL;
+		key.length = (size_t)(end - 1 - key.text);
+		value = end + 1;
+		at = !outer && *value == '{' ? walk_object(walk, value, &key) : skip_value(value);
+		if (!at || at == value)
+			return NULL;
+		keep(walk, outer, &key, (struct mr_value){value, (size_t)(at - value)});
+	}
+	return *at == '}' ? at + 1 : NULL;
 }
 
-int mr_objects_each(const char *text, const char *name, mr_object_fn *fn, void *context)
+/** Goes through what begins with the first object of the array. */
+static int each_of(const char *at, struct walk *walk, mr_object_fn *fn, void *context)
 {
-	const char *at = text;
-
-	if (!is_compact(&at, name))
-		return each_of_document(text, name, fn, context);
 	while (*at == '{') {
-		size_t length = object_length(at);
-		json_t *object = json_loadb(at, length, 0, NULL);
-
-		if (!object)
+		memset(walk->values, 0, sizeof(walk->values));
+		walk->guess = 0;
+		at = walk_object(walk, at, NULL);
+		if (!at)
 			return -EINVAL;
-		fn(object, context);
-		json_decref(object);
-		at += length;
-		skip(&at, ",");
+		fn(walk->values, context);
+		if (*at == ',')
+			at++;
 	}
 	return *at == ']' ? 0 : -EINVAL;
+}
+
+/** The array that is a member of the document, without white space; NULL: there is none. */
+static char *compact_array(const char *text, const char *name)
+{
+	json_t *document = json_loads(text, 0, NULL);
+	json_t *array = json_object_get(document, name);
+	char *compact = json_is_array(array) ? json_dumps(array, JSON_COMPACT) : NULL;
+
+	json_decref(document);
+	return compact;
+}
+
+int mr_objects_each(const char *text, const char *array, const struct mr_member *members, size_t n,
+	mr_object_fn *fn, void *context)
+{
+	mr_cleanup(mr_free_text) char *compact = NULL;
+	struct walk walk = {.members = members, .n = n};
+	char start[64];
+	size_t length = (size_t)snprintf(start, sizeof(start), "{\"%s\":[", array);
+
+	assert(n <= MR_MEMBERS && length < sizeof(start));
+	/* as our daemon writes it: no white space, and this member first */
+	if (!strncmp(text, start, length))
+		return each_of(text + length, &walk, fn, context);
+	compact = compact_array(text, array);
+	return compact ? each_of(compact + 1, &walk, fn, context) : -EINVAL;
+}
+
+const char *mr_value_text(
+	const struct mr_value *value, char *buf, size_t size, const char *otherwise)
+{
+	json_t *string;
+
+	if (value->length < 2 || value->text[0] != '"') {
+		snprintf(buf, size, "%s", otherwise);
+	} else if (!memchr(value->text, '\\', value->length)) {
+		size_t length = value->length - 2 < size ? value->length - 2 : size - 1;
+
+		memcpy(buf, value->text + 1, length);
+		buf[length] = '\0';
+	} else {
+		string = json_loadb(value->text, value->length, JSON_DECODE_ANY, NULL);
+		snprintf(buf, size, "%s", string ? json_string_value(string) : otherwise);
+		json_decref(string);
+	}
+	return buf;
+}
+
+int64_t mr_value_number(const struct mr_value *value)
+{
+	return value->length ? strtoll(value->text, NULL, 10) : 0;
 }

@@ -32,7 +32,7 @@ static void add_time(struct mr_table *table, const char *name, const json_t *ses
 {
 	char age[32];
 
-	mr_format_age(age, sizeof(age), session, key, now_ms);
+	mr_format_age(age, sizeof(age), json_string_value(json_object_get(session, key)), now_ms);
 	mr_table_add(table, name);
 	if (json_is_string(json_object_get(session, key)))
 		mr_table_addf(table, "%s (%s ago)", mr_text(session, key), age);
@@ -119,7 +119,8 @@ static int print_legs(const json_t *legs, int64_t now_ms)
 		mr_format_endpoint(text, sizeof(text), leg);
 		mr_table_add(table, text);
 		for (size_t age = 0; age < sizeof(ages) / sizeof(ages[0]); age++) {
-			mr_format_age(text, sizeof(text), leg, ages[age], now_ms);
+			mr_format_age(text, sizeof(text),
+				json_string_value(json_object_get(leg, ages[age])), now_ms);
 			mr_table_add(table, text);
 		}
 	}

@@ -22,7 +22,7 @@
 #define FLEXIBLE_MIN 8 /* terminal columns that a flexible one keeps */
 
 struct cell {
-	char *text;
+	size_t text;  /* where it begins in the table's text */
 	size_t width; /* terminal columns */
 };
 
@@ -31,6 +31,8 @@ struct mr_table {
 	size_t n_columns;
 	struct cell *cells;
 	size_t n_cells, size;
+	char *text; /* of all cells, each with a NUL behind it */
+	size_t length, text_size;
 	bool incomplete;
 };
 
@@ -39,8 +41,11 @@ struct mr_table *mr_table_new(const struct mr_column *columns, size_t n)
 	struct mr_table *table = calloc(1, sizeof(*table));
 
 	assert(n > 0 && n <= MR_TABLE_COLUMNS);
-	if (table)
-		*table = (struct mr_table){.columns = columns, .n_columns = n};
+	if (!table)
+		return NULL;
+	*table = (struct mr_table){.columns = columns, .n_columns = n};
+	for (size_t i = 0; i < n; i++)
+		mr_table_add(table, columns[i].title);
 	return table;
 }
 
@@ -48,9 +53,8 @@ void mr_table_free(struct mr_table *table)
 {
 	if (!table)
 		return;
-	for (size_t i = 0; i < table->n_cells; i++)
-		free(table->cells[i].text);
 	free(table->cells);
+	free(table->text);
 	free(table);
 }
 
@@ -60,29 +64,45 @@ void mr_table_freep(struct mr_table **table)
 	*table = NULL;
 }
 
-void mr_table_add(struct mr_table *table, const char *text)
+/** Makes room for one more cell. */
+static bool reserve(struct mr_table *table)
 {
-	char printable[CELL_SIZE];
-	struct cell cell;
-
 	if (table->n_cells == table->size) {
 		size_t size = table->size ? table->size * 2 : 64;
 		struct cell *cells = reallocarray(table->cells, size, sizeof(*cells));
 
-		if (!cells) {
-			table->incomplete = true;
-			return;
-		}
+		if (!cells)
+			return false;
 		table->cells = cells;
 		table->size = size;
 	}
-	cell.width = mr_cli_printable(printable, sizeof(printable), text ? text : "");
-	cell.text = strdup(printable);
-	if (!cell.text) {
+	if (table->text_size - table->length < CELL_SIZE) {
+		size_t size = table->text_size * 2 + CELL_SIZE;
+		char *text = realloc(table->text, size);
+
+		if (!text)
+			return false;
+		table->text = text;
+		table->text_size = size;
+	}
+	return true;
+}
+
+void mr_table_add(struct mr_table *table, const char *text)
+{
+	char *at;
+
+	/* one that is missing would shift all behind it */
+	if (table->incomplete || !reserve(table)) {
 		table->incomplete = true;
 		return;
 	}
-	table->cells[table->n_cells++] = cell;
+	at = table->text + table->length;
+	table->cells[table->n_cells++] = (struct cell){
+		.text = table->length,
+		.width = mr_cli_printable(at, CELL_SIZE, text ? text : ""),
+	};
+	table->length += strlen(at) + 1;
 }
 
 void mr_table_addf(struct mr_table *table, const char *fmt, ...)
@@ -113,8 +133,7 @@ static void measure(const struct mr_table *table, size_t *widths)
 {
 	size_t total = 0, terminal = terminal_width();
 
-	for (size_t i = 0; i < table->n_columns; i++)
-		widths[i] = table->columns[i].title ? strlen(table->columns[i].title) : 0;
+	memset(widths, 0, table->n_columns * sizeof(*widths));
 	for (size_t i = 0; i < table->n_cells; i++) {
 		size_t *width = &widths[i % table->n_columns];
 
@@ -149,19 +168,26 @@ static size_t print_cut(const char *text, size_t width)
 	return used + 1;
 }
 
-static void print_cell(
-	const struct mr_column *column, const struct cell *cell, size_t width, bool last)
+static void print_blanks(size_t n)
 {
-	size_t used = cell->width;
+	static const char blanks[] = "                                ";
 
+	for (; n >= sizeof(blanks); n -= sizeof(blanks) - 1)
+		fputs(blanks, stdout);
+	fwrite(blanks, 1, n, stdout);
+}
+
+static void print_cell(
+	const struct mr_column *column, const char *text, size_t used, size_t width, bool last)
+{
 	if (column->right && used < width)
-		printf("%*s", (int)(width - used), "");
+		print_blanks(width - used);
 	if (used > width)
-		used = print_cut(cell->text, width);
+		used = print_cut(text, width);
 	else
-		fputs(cell->text, stdout);
+		fputs(text, stdout);
 	if (!last)
-		printf("%*s", (int)((!column->right && used < width ? width - used : 0) + GAP), "");
+		print_blanks((!column->right && used < width ? width - used : 0) + GAP);
 }
 
 static void print_row(const struct mr_table *table, const struct cell *cells, const size_t *widths)
@@ -172,26 +198,25 @@ static void print_row(const struct mr_table *table, const struct cell *cells, co
 	while (n > 0 && cells[n - 1].width == 0)
 		n--;
 	for (size_t i = 0; i < n; i++)
-		print_cell(&table->columns[i], &cells[i], widths[i], i + 1 == n);
+		print_cell(&table->columns[i], table->text + cells[i].text, cells[i].width,
+			widths[i], i + 1 == n);
 	putchar('\n');
+}
+
+static bool is_titled(const struct mr_table *table)
+{
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (table->columns[i].title)
+			return true;
+	return false;
 }
 
 int mr_table_print(const struct mr_table *table)
 {
-	struct cell titles[MR_TABLE_COLUMNS] = {0};
 	size_t widths[MR_TABLE_COLUMNS], n = table->n_columns;
-	bool titled = false;
 
 	measure(table, widths);
-	for (size_t i = 0; i < n; i++) {
-		const char *title = table->columns[i].title;
-
-		titles[i] = (struct cell){(char *)(title ? title : ""), title ? strlen(title) : 0};
-		titled |= titles[i].width > 0;
-	}
-	if (titled)
-		print_row(table, titles, widths);
-	for (size_t i = 0; i + n <= table->n_cells; i += n)
+	for (size_t i = is_titled(table) ? 0 : n; i + n <= table->n_cells; i += n)
 		print_row(table, &table->cells[i], widths);
 	return table->incomplete ? -ENOMEM : 0;
 }

@@ -37,7 +37,7 @@ void mr_table_add(struct mr_table *table, const char *text);
 void mr_table_addf(struct mr_table *table, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/** Prints to stdout, with a line of titles if any column has one. -ENOMEM if cells are missing. */
+/** Prints to stdout, with a line of titles if any column has one. -ENOMEM: the end is missing. */
 int mr_table_print(const struct mr_table *table);
 
 #endif
