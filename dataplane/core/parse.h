@@ -97,6 +97,8 @@ mr_inline enum mr_reason mr_parse_udp(
 		return MR_REASON_zero_checksum;
 	if (mr_source_is_bad(ret))
 		return MR_REASON_bad_source;
+	if (ret->is_v6 && mr_addr_is_v4(&ret->dst)) /* in the tables that is an IPv4 endpoint */
+		return MR_REASON_no_session;
 	if (ret->payload_len >= MR_MOSH_MIN_LEN) {
 		const struct mr_nonce *nonce = l4 + MR_UDP_LEN;
 
@@ -180,6 +182,8 @@ mr_inline enum mr_reason mr_parse_icmp6(
 			(__u32)mr_be16_to_cpu(icmp->unused) << 16 | mr_be16_to_cpu(icmp->mtu_v4);
 	ret->src = mr_addr_from_wire(&inner->dst);
 	ret->dst = mr_addr_from_wire(&inner->src);
+	if (mr_addr_is_v4(&ret->src) || mr_addr_is_v4(&ret->dst))
+		return MR_REASON_not_for_us; /* no datagram of the relay has such */
 	return mr_parse_quoted_udp(
 		l4 + MR_ICMP_LEN + MR_IPV6_LEN, end, l4_len - MR_ICMP_LEN - MR_IPV6_LEN, ret);
 }

@@ -133,6 +133,9 @@ def write(w):
     }
     for name, inner in others.items():
         w.row(f"ICMP about {name}", "c4t4", error4(3, 3, inner), TARGETS_IF, "not_for_us")
+    mapped = quoted(6, src=f"::ffff:{UPSTREAM[4]}", dst=f"::ffff:{TARGET[4]}")
+    w.row("ICMPv6 about an IPv4 datagram, its addresses mapped", "c4t4",
+          error6(ICMPv6DestUnreach(code=4), mapped), TARGETS_IF, "not_for_us")
     others = {
         "another upstream block": quoted(6, sport=UPSTREAM_BASE + 16),
         "another target": quoted(6, dst="fd00:2::3"),

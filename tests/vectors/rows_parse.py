@@ -205,6 +205,12 @@ def endpoints(w):
              TARGETS_IF),
             ("a stranger to the upstream port", target_datagram(4, src=CLIENT[4]), CLIENTS_IF)):
         w.row(f"no session: {what}", "c4t4", d.frame(), ingress, "no_session")
+    w.section("an IPv4 address mapped into IPv6, which the tables hold and no wire may carry")
+    for name, d, ingress in (
+            ("c4t4", client_datagram(6, dst=f"::ffff:{PUBLIC[4]}"), CLIENTS_IF),
+            ("c4t6", client_datagram(6, dst=f"::ffff:{PUBLIC[4]}"), CLIENTS_IF),
+            ("c6t4", client_datagram(6, dst=f"::ffff:{PUBLIC[4]}"), CLIENTS_IF)):
+        w.row(f"{name}: to the public address, mapped", name, d.frame(), ingress, "no_session")
     w.section("what a session refuses")
     for c, t in ((4, 4), (6, 6), (6, 4), (4, 6)):
         name = f"c{c}t{t}"
