@@ -41,14 +41,22 @@ static bool link_of(
 {
 	uint16_t vlan = 0;
 	const struct mr_iface *carrier = mr_netlink_carrier(feed->netlink, iface->ifindex, &vlan);
+	const struct mr_iface *bond;
 
 	if (!carrier || !carrier->ethernet || carrier->kind == MR_IFACE_LOOPBACK)
 		return false;
 	*ret_link = (struct mr_link){.ifindex = carrier->ifindex, .vlan = vlan};
-	if (is_attached(feed, carrier->name))
-		ret_link->flags |= MR_LINK_USED;
 	if (carrier->vlan_stripped)
 		ret_link->flags |= MR_LINK_VLAN_STRIPPED;
+	/* A program on a bond runs on its members and sees them as where frames come in; routes
+	 * know the bond. */
+	bond = mr_netlink_iface(feed->netlink, carrier->master);
+	if (bond && bond->kind == MR_IFACE_BOND) {
+		ret_link->ifindex = bond->ifindex;
+		carrier = bond;
+	}
+	if (is_attached(feed, carrier->name))
+		ret_link->flags |= MR_LINK_USED;
 	return true;
 }
 

@@ -473,3 +473,59 @@ Test(net, dataplane_is_told_of_links_and_changes)
 	cr_assert_eq(told.bumps, bumps);
 	netbed_close(&bed);
 }
+
+/* Says what the kernel would say of an interface, to whoever listens in this namespace. */
+static void say_link(uint32_t ifindex, const char *name, const char *kind, uint32_t master)
+{
+	char buffer[512] __attribute__((aligned(8))) = {0};
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct sockaddr_nl everybody = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
+	struct mnl_socket *socket = mnl_socket_open(NETLINK_ROUTE);
+	struct ifinfomsg *header;
+
+	message->nlmsg_type = RTM_NEWLINK;
+	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+	header->ifi_type = 1; /* Ethernet */
+	header->ifi_index = (int)ifindex;
+	mnl_attr_put_strz(message, IFLA_IFNAME, name);
+	if (master)
+		mnl_attr_put_u32(message, IFLA_MASTER, master);
+	struct nlattr *info = mnl_attr_nest_start(message, IFLA_LINKINFO);
+	mnl_attr_put_strz(message, IFLA_INFO_KIND, kind);
+	mnl_attr_nest_end(message, info);
+	cr_assert_not_null(socket);
+	cr_assert_gt(sendto(mnl_socket_get_fd(socket), message, message->nlmsg_len, 0,
+			     (struct sockaddr *)&everybody, sizeof(everybody)),
+		0);
+	mnl_socket_close(socket);
+}
+
+/* Frames come in by the members, and what the routing knows is the bond. Not every kernel that
+ * tests run on has bonds, so the messages are made up. */
+Test(net, member_of_a_bond_stands_for_the_bond)
+{
+	const char *interfaces[] = {"bond0"};
+	struct netbed bed;
+	struct mr_feed *feed;
+	netbed_open(&bed);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(
+		mr_feed_open(bed.netlink, &told_ops, NULL, interfaces, 1, feed_error, NULL, &feed),
+		0);
+	say_link(40, "bond0", "bond", 0);
+	say_link(41, "port0", "veth", 40);
+	say_link(42, "bridge0", "bridge", 0);
+	say_link(43, "port1", "veth", 42);
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert_eq(told.links[40].ifindex, 40);
+	cr_assert(told.links[40].flags & MR_LINK_USED);
+	cr_assert_eq(told.links[41].ifindex, 40, "a bond's member");
+	cr_assert(told.links[41].flags & MR_LINK_USED);
+	cr_assert_eq(told.links[43].ifindex, 43, "a bridge's port is itself");
+	say_link(41, "port0", "veth", 0);
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert_eq(told.links[41].ifindex, 41, "no longer a member");
+	cr_assert_not(told.links[41].flags & MR_LINK_USED);
+	mr_feed_close(feed);
+	netbed_close(&bed);
+}
