@@ -46,6 +46,27 @@ mr_inline long fib_lookup(
 }
 
 /*
+ * The interface of a link that frames can leave by, 0 if there is none. One that was removed and
+ * made anew is in the table of links by its name, but not among the devices: without the program,
+ * and a redirect there would be lost without a word.
+ */
+mr_inline __u32 usable_device(const struct mr_link *link)
+{
+	__u32 ifindex;
+
+	if (!link || !(link->flags & MR_LINK_USED))
+		return 0;
+	ifindex = link->ifindex;
+	return bpf_map_lookup_elem(&devices, &ifindex) ? ifindex : 0;
+}
+
+/* Before Linux 6.3 the helper finds neighbours that are still being asked for, with all zeros. */
+mr_inline bool is_no_mac(const __u8 mac[6])
+{
+	return !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
+}
+
+/*
  * Finds the next hop of a route; to_target if it can be used now. With no_neighbour, interface and
  * VLAN are set and the generation is 0, so that it is looked up again. Tells the daemon of
  * failures.
@@ -57,7 +78,7 @@ static __attribute__((noinline)) int find_next_hop(
 	struct mr_event event = {.time_ns = now, .session_id = session_id};
 	__u32 generation = current_generation();
 	const struct mr_link *link;
-	__u32 ifindex;
+	__u32 ifindex, device;
 	long rc;
 
 	rc = fib_lookup(ctx, route, &params);
@@ -78,19 +99,20 @@ static __attribute__((noinline)) int find_next_hop(
 	}
 	ifindex = params.ifindex;
 	link = bpf_map_lookup_elem(&links, &ifindex);
-	if (!link || !(link->flags & MR_LINK_USED)) {
+	device = usable_device(link);
+	if (!device) {
 		event.kind = MR_EVENT_NO_ROUTE;
 		event.detail = ~0U;
 		notify(&event);
 		return MR_REASON_no_device;
 	}
-	route->nh.ifindex = link->ifindex;
+	route->nh.ifindex = device;
 	route->nh.vlan = link->vlan;
 	route->nh.mtu = params.mtu_result;
 	__builtin_memcpy(route->nh.dmac, params.dmac, 6);
 	__builtin_memcpy(route->nh.smac, params.smac, 6);
 	route->nh.generation = generation;
-	if (rc == BPF_FIB_LKUP_RET_SUCCESS)
+	if (rc == BPF_FIB_LKUP_RET_SUCCESS && !is_no_mac(params.dmac))
 		return MR_REASON_to_target;
 	route->nh.generation = 0;
 	event.kind = MR_EVENT_NO_NEIGHBOUR;

@@ -210,6 +210,26 @@ Test(next_hop, an_interface_that_the_relay_does_not_use)
 	cr_expect_eq(got.reason, MR_REASON_no_device, "known, but not used");
 }
 
+/* The kernel took the program and the device map's entry away with it. */
+Test(next_hop, an_interface_that_was_made_anew_is_not_used_before_the_program_is_on_it)
+{
+	run("ip link del mr12");
+	make_interface(TARGETS);
+	run("ip addr add 10.2.0.1/24 dev mr12");
+	run("ip neigh add 10.2.0.2 lladdr 02:00:00:00:00:a1 dev mr12 nud permanent");
+	send_first(PLAIN4);
+	cr_expect_eq(got.reason, MR_REASON_no_device, "%s", mr_vec_reason_name(got.reason));
+	cr_expect_eq(got.action, XDP_DROP);
+}
+
+Test(next_hop, a_link_address_of_zeros_is_none)
+{
+	run("ip neigh add 10.2.0.2 lladdr 00:00:00:00:00:00 dev mr12 nud permanent");
+	send_first(PLAIN4);
+	cr_expect_eq(got.reason, MR_REASON_no_neighbour, "%s", mr_vec_reason_name(got.reason));
+	expect_event(MR_EVENT_NO_NEIGHBOUR, TARGETS, "::ffff:10.2.0.2");
+}
+
 Test(next_hop, a_cached_one_is_good_until_the_routes_change)
 {
 	run("ip neigh add 10.2.0.2 lladdr 02:00:00:00:00:a1 dev mr12 nud permanent");
