@@ -6,17 +6,18 @@
 #include "blocks.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "hash.h"
 #include "random.h"
 
 /** A target endpoint with at least one block taken or in quarantine. */
 struct endpoint {
-	struct mr_addr target; /* these two are what the tree is sorted by */
+	struct mr_hash_link link;
+	struct mr_addr target;
 	uint16_t port;
 	uint16_t users;  /* blocks taken or in quarantine, those outside the range too */
 	uint16_t in_use; /* of those, within the range */
@@ -34,18 +35,11 @@ struct mr_blocks {
 	const struct mr_clock *clock;
 	uint16_t first; /* number of the range's first block: port / MR_LEGS */
 	uint16_t size;
-	void *endpoints;                       /* tsearch(3) */
+	struct mr_hash endpoints;
+	uint64_t seed;                         /* people choose endpoints, and not their chains */
 	STAILQ_HEAD(, quarantined) quarantine; /* soonest first */
 	uint32_t n_quarantined;
 };
-
-static int compare(const void *a, const void *b)
-{
-	const struct endpoint *left = a, *right = b;
-	int order = memcmp(&left->target, &right->target, sizeof(left->target));
-
-	return order ? order : (int)left->port - (int)right->port;
-}
 
 int mr_blocks_new(
 	uint16_t lo, uint16_t hi, const struct mr_clock *clock, struct mr_blocks **ret_blocks)
@@ -64,9 +58,15 @@ int mr_blocks_new(
 	blocks->clock = clock;
 	blocks->first = (uint16_t)first;
 	blocks->size = (uint16_t)(end - first);
+	blocks->seed = mr_random_u64();
 	STAILQ_INIT(&blocks->quarantine);
 	*ret_blocks = blocks;
 	return 0;
+}
+
+static void endpoint_free(struct mr_hash_link *link)
+{
+	free(mr_hash_entry(link, struct endpoint, link));
 }
 
 void mr_blocks_free(struct mr_blocks *blocks)
@@ -79,7 +79,7 @@ void mr_blocks_free(struct mr_blocks *blocks)
 		STAILQ_REMOVE_HEAD(&blocks->quarantine, link);
 		free(entry);
 	}
-	tdestroy(blocks->endpoints, free);
+	mr_hash_clear(&blocks->endpoints, endpoint_free);
 	free(blocks);
 }
 
@@ -87,18 +87,24 @@ void mr_blocks_free(struct mr_blocks *blocks)
 static struct endpoint *endpoint_get(
 	struct mr_blocks *blocks, const struct mr_addr *target, uint16_t port, bool make)
 {
-	const struct endpoint key = {.target = *target, .port = port};
-	struct endpoint **node = tfind(&key, &blocks->endpoints, compare), *endpoint;
+	uint64_t hash = mr_hash_octets(blocks->seed ^ port, target, sizeof(*target));
+	struct mr_hash_link *link = mr_hash_first(&blocks->endpoints, hash);
 	size_t words = ((size_t)blocks->size + 63) / 64;
+	struct endpoint *endpoint;
 
-	if (node || !make)
-		return node ? *node : NULL;
+	for (; link; link = mr_hash_next(link)) {
+		endpoint = mr_hash_entry(link, struct endpoint, link);
+		if (endpoint->port == port && mr_addr_equal(&endpoint->target, target))
+			return endpoint;
+	}
+	if (!make)
+		return NULL;
 	endpoint = calloc(1, sizeof(*endpoint) + words * sizeof(endpoint->taken[0]));
 	if (!endpoint)
 		return NULL;
 	endpoint->target = *target;
 	endpoint->port = port;
-	if (!tsearch(endpoint, &blocks->endpoints, compare)) {
+	if (mr_hash_add(&blocks->endpoints, &endpoint->link, hash)) {
 		free(endpoint);
 		return NULL;
 	}
@@ -137,7 +143,7 @@ static void mark_free(struct mr_blocks *blocks, struct endpoint *endpoint, uint1
 		endpoint->taken[bit / 64] &= ~(1ULL << (bit % 64));
 	}
 	if (--endpoint->users == 0) {
-		tdelete(endpoint, &blocks->endpoints, compare);
+		mr_hash_remove(&blocks->endpoints, &endpoint->link);
 		free(endpoint);
 	}
 }

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "hash.h"
 #include "random.h"
 
 struct answer {
@@ -61,11 +62,10 @@ void mr_route_cache_close(struct mr_route_cache *cache)
 static struct answer *place_of(
 	struct mr_route_cache *cache, const struct mr_addr *target, const struct mr_addr *source)
 {
-	uint64_t hash = cache->seed;
+	uint64_t hash = mr_hash_octets(cache->seed, target, sizeof(*target));
 
-	for (int i = 0; i < 4; i++)
-		hash = (hash ^ target->w[i] ^ (uint64_t)source->w[i] << 32) * 0x9e3779b97f4a7c15;
-	return &cache->answers[(hash >> 32) % MR_ROUTE_CACHE_SIZE];
+	hash = mr_hash_octets(hash, source, sizeof(*source));
+	return &cache->answers[hash % MR_ROUTE_CACHE_SIZE];
 }
 
 bool mr_route_cache_find(struct mr_route_cache *cache, const struct mr_addr *target,

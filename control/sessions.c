@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
 #include "sessions_private.h"
 
 struct uid_count {
@@ -20,27 +21,34 @@ struct uid_count {
 	uint32_t sessions;
 };
 
-static int compare_id(const void *a, const void *b)
+/** What makes an open the same one. */
+static bool same_key(const struct mr_session_info *a, const struct mr_session_info *b)
 {
-	const struct session *left = a, *right = b;
-
-	return (left->info.id > right->info.id) - (left->info.id < right->info.id);
+	return mr_addr_equal(&a->target, &b->target) && a->target_port == b->target_port &&
+		a->uid == b->uid && !strcmp(a->label ? a->label : "", b->label ? b->label : "");
 }
 
-/** What makes an open the same one. */
-static int compare_key(const void *a, const void *b)
+static uint64_t hash_key(const struct mr_sessions *sessions, const struct mr_session_info *info)
 {
-	const struct mr_session_info *left = &((const struct session *)a)->info;
-	const struct mr_session_info *right = &((const struct session *)b)->info;
-	int order = memcmp(&left->target, &right->target, sizeof(left->target));
+	const char *label = info->label ? info->label : "";
+	uint64_t hash = mr_hash_octets(sessions->key_seed, &info->target, sizeof(info->target));
 
-	if (order == 0)
-		order = (int)left->target_port - (int)right->target_port;
-	if (order == 0)
-		order = (left->uid > right->uid) - (left->uid < right->uid);
-	if (order == 0)
-		order = strcmp(left->label ? left->label : "", right->label ? right->label : "");
-	return order;
+	hash ^= (uint64_t)info->uid << 16 | info->target_port;
+	return mr_hash_octets(hash, label, strlen(label));
+}
+
+static struct session *find_key(
+	const struct mr_sessions *sessions, const struct mr_session_info *info, uint64_t hash)
+{
+	struct mr_hash_link *link = mr_hash_first(&sessions->by_key, hash);
+
+	for (; link; link = mr_hash_next(link)) {
+		struct session *session = mr_hash_entry(link, struct session, by_key);
+
+		if (same_key(&session->info, info))
+			return session;
+	}
+	return NULL;
 }
 
 static int compare_uid(const void *a, const void *b)
@@ -68,14 +76,6 @@ struct session *mr_session_new(struct mr_sessions *sessions, const char *owner, 
 	if (label_size)
 		session->info.label = memcpy(session->text + owner_size, label, label_size);
 	return session;
-}
-
-/* A session opened twice by the same key in a damaged store is in the tree by key once. */
-static bool in_tree_by_key(const struct session *session)
-{
-	struct session **node = tfind(session, &session->sessions->by_key, compare_key);
-
-	return node && *node == session;
 }
 
 static int count_uid(struct mr_sessions *sessions, uid_t uid, int change)
@@ -106,15 +106,20 @@ static int count_uid(struct mr_sessions *sessions, uid_t uid, int change)
 int mr_session_register(struct session *session)
 {
 	struct mr_sessions *sessions = session->sessions;
-	struct session **node = tsearch(session, &sessions->by_id, compare_id);
+	uint64_t key_hash = hash_key(sessions, &session->info);
 
-	if (!node)
-		return -ENOMEM;
-	if (*node != session)
+	if (mr_session_find(sessions, session->info.id))
 		return -EEXIST;
-	session->in_tables = true;
-	if (!tsearch(session, &sessions->by_key, compare_key))
+	/* Ids are random: they are their own hash. */
+	if (mr_hash_add(&sessions->by_id, &session->by_id, session->info.id))
 		return -ENOMEM;
+	session->in_by_id = true;
+	/* A session opened twice by the same key in a damaged store is in the table once. */
+	if (!find_key(sessions, &session->info, key_hash)) {
+		if (mr_hash_add(&sessions->by_key, &session->by_key, key_hash))
+			return -ENOMEM;
+		session->in_by_key = true;
+	}
 	if (count_uid(sessions, session->info.uid, 1) < 0)
 		return -ENOMEM;
 	session->counted = true;
@@ -123,8 +128,9 @@ int mr_session_register(struct session *session)
 
 void mr_session_forget_key(struct session *session)
 {
-	if (in_tree_by_key(session))
-		tdelete(session, &session->sessions->by_key, compare_key);
+	if (session->in_by_key)
+		mr_hash_remove(&session->sessions->by_key, &session->by_key);
+	session->in_by_key = false;
 	if (session->counted)
 		count_uid(session->sessions, session->info.uid, -1);
 	session->counted = false;
@@ -146,10 +152,9 @@ void mr_session_free(struct session *session)
 	struct mr_sessions *sessions = session->sessions;
 	struct mr_session_info *info = &session->info;
 
-	if (session->in_tables) {
-		mr_session_forget_key(session);
-		tdelete(session, &sessions->by_id, compare_id);
-	}
+	mr_session_forget_key(session);
+	if (session->in_by_id)
+		mr_hash_remove(&sessions->by_id, &session->by_id);
 	if (session->retrying)
 		TAILQ_REMOVE(&sessions->retries, session, retry);
 	if (session->has_index) {
@@ -168,24 +173,22 @@ void mr_session_free(struct session *session)
 
 struct session *mr_session_find(const struct mr_sessions *sessions, uint64_t id)
 {
-	const struct session key = {.info.id = id};
-	struct session **node = tfind(&key, &sessions->by_id, compare_id);
+	struct mr_hash_link *link = mr_hash_first(&sessions->by_id, id);
 
-	return node ? *node : NULL;
+	return link ? mr_hash_entry(link, struct session, by_id) : NULL;
 }
 
 struct session *mr_session_find_key(const struct mr_sessions *sessions, uid_t uid,
 	const struct mr_addr *target, uint16_t port, const char *label)
 {
-	const struct session key = {.info = {
-					    .uid = uid,
-					    .target = *target,
-					    .target_port = port,
-					    .label = label,
-				    }};
-	struct session **node = tfind(&key, &sessions->by_key, compare_key);
+	const struct mr_session_info info = {
+		.uid = uid,
+		.target = *target,
+		.target_port = port,
+		.label = label,
+	};
 
-	return node ? *node : NULL;
+	return find_key(sessions, &info, hash_key(sessions, &info));
 }
 
 /* The manager. */
@@ -257,6 +260,7 @@ int mr_sessions_new(const struct mr_sessions_config *config, struct mr_sessions 
 		sessions->config = *config;
 		if (!config->clock)
 			sessions->config.clock = &mr_clock_system;
+		sessions->key_seed = mr_random_u64();
 		TAILQ_INIT(&sessions->retries);
 		r = make_tables(sessions);
 	} else {
@@ -289,18 +293,13 @@ static void cancel_waiters(struct mr_sessions *sessions)
 }
 
 /* The dataplane goes on forwarding: no quarantine is needed for what another daemon takes over. */
-static void forget_session(void *node)
+static void forget_session(struct mr_hash_link *link)
 {
-	struct session *session = node;
+	struct session *session = mr_hash_entry(link, struct session, by_id);
 
 	free(session->restored);
 	free(session->why);
 	free(session);
-}
-
-static void keep_session(void *node)
-{
-	(void)node; /* the tree by id has it too */
 }
 
 void mr_sessions_free(struct mr_sessions *sessions)
@@ -312,8 +311,8 @@ void mr_sessions_free(struct mr_sessions *sessions)
 		sessions->config.store->ops->flush(sessions->config.store);
 	if (sessions->by_index)
 		cancel_waiters(sessions);
-	tdestroy(sessions->by_key, keep_session);
-	tdestroy(sessions->by_id, forget_session);
+	mr_hash_clear(&sessions->by_key, NULL);
+	mr_hash_clear(&sessions->by_id, forget_session);
 	tdestroy(sessions->by_uid, free);
 	mr_ports_free(sessions->ports);
 	mr_blocks_free(sessions->blocks);

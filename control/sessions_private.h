@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "blocks.h"
+#include "hash.h"
 #include "indices.h"
 #include "ports.h"
 #include "runt.h"
@@ -43,13 +44,14 @@ struct waiter {
 };
 
 struct session {
-	struct mr_session_info info; /* `info.id` is what the tree by id is sorted by */
+	struct mr_session_info info;
 	struct mr_sessions *sessions;
+	struct mr_hash_link by_id, by_key;
 	enum life life;
-	bool in_tables; /* by id at least */
-	bool counted;   /* in its uid's count */
-	bool has_index; /* `info.index` is ours */
-	bool installed; /* keys or a live record may be in the dataplane */
+	bool in_by_id, in_by_key; /* those links are in their tables */
+	bool counted;             /* in its uid's count */
+	bool has_index;           /* `info.index` is ours */
+	bool installed;           /* keys or a live record may be in the dataplane */
 	bool has_hint;
 	bool used; /* clients may have got through: the block needs its quarantine */
 	struct mr_addr hint;
@@ -97,9 +99,10 @@ struct mr_sessions {
 	struct mr_blocks *blocks;
 	struct mr_indices *indices;
 
-	void *by_id;                /* tsearch(3), all lives */
-	void *by_key;               /* owner, target, label; OPENING and OPEN */
-	void *by_uid;               /* struct uid_count */
+	struct mr_hash by_id;       /* all lives */
+	struct mr_hash by_key;      /* owner, target, label; OPENING and OPEN */
+	uint64_t key_seed;          /* people choose keys: they are not to choose chains */
+	void *by_uid;               /* struct uid_count, tsearch(3) */
 	struct session **by_index;  /* LIFE_OPEN and LIFE_CLOSING; max_sessions of them */
 	uint32_t index_end;         /* 1 + the highest index ever in use */
 	struct mr_session *records; /* SCAN_RECORDS of them */

@@ -36,7 +36,15 @@ int mr_xdp_keys_map(struct mr_backend *b)
 	if (!b->lines)
 		return -errno;
 	b->buckets = map_whole(b->skel->maps.buckets, buckets_size(b));
-	return b->buckets ? 0 : -errno;
+	if (!b->buckets)
+		return -errno;
+	for (uint32_t slot = 0; slot < MR_PUBLIC_MAX; slot++) {
+		int rc = mr_xdp_address_get(b, slot, &b->addresses[slot]);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 void mr_xdp_keys_unmap(struct mr_backend *b)
@@ -73,9 +81,8 @@ static uint32_t *port_entry(struct mr_backend *b, const struct mr_key *key)
 
 	for (int i = 0; i < MR_ADDRESS_PROBES && home[i]; i++) {
 		uint32_t slot = home[i] - 1U;
-		struct mr_addr addr;
 
-		if (!mr_xdp_address_get(b, slot, &addr) && mr_addr_equal(&addr, &key->addr))
+		if (slot < MR_PUBLIC_MAX && mr_addr_equal(&b->addresses[slot], &key->addr))
 			return &b->lines[mr_port_line(slot, port)].entry[port % MR_PORTS_PER_LINE];
 	}
 	return NULL;
@@ -115,8 +122,11 @@ static bool leads_to(struct mr_backend *b, uint32_t entry, const struct mr_key *
 	return !mr_xdp_session_get(b, entry - 1, 1, &s) && mr_session_has_key(&s, key);
 }
 
-/* Where a key of the targets' side lies: probe and place in the bucket. */
-static int find_entry(struct mr_backend *b, uint32_t hash, const struct mr_key *key,
+/*
+ * Where a key of the targets' side lies: probe and place in the bucket. `known`: an entry, 0 for
+ * none, whose record is known to have the key; reading it would cost a system call.
+ */
+static int find_entry(struct mr_backend *b, uint32_t hash, const struct mr_key *key, uint32_t known,
 	uint32_t *ret_probe, uint32_t *ret_place)
 {
 	for (uint32_t probe = 0; probe < MR_BUCKET_PROBES; probe++) {
@@ -124,7 +134,7 @@ static int find_entry(struct mr_backend *b, uint32_t hash, const struct mr_key *
 
 		for (uint32_t i = 0; i < MR_BUCKET_ENTRIES; i++) {
 			if (!bucket->entry[i] || bucket->hash[i] != hash ||
-				!leads_to(b, bucket->entry[i], key))
+				(bucket->entry[i] != known && !leads_to(b, bucket->entry[i], key)))
 				continue;
 			*ret_probe = probe;
 			*ret_place = i;
@@ -152,7 +162,8 @@ int mr_xdp_target_put(struct mr_backend *b, const struct mr_key *key, struct mr_
 
 	if (ref.index >= b->max_sessions)
 		return -EINVAL;
-	if (!find_entry(b, hash, key, &found_probe, &found_place))
+	/* The record was put before its key. */
+	if (!find_entry(b, hash, key, ref.index + 1, &found_probe, &found_place))
 		return -EEXIST;
 	for (; probe < MR_BUCKET_PROBES; probe++) {
 		place = free_place(probe_bucket(b, hash, probe));
@@ -172,7 +183,7 @@ int mr_xdp_target_del(struct mr_backend *b, const struct mr_key *key)
 {
 	uint32_t hash = mr_key_hash(b->state->hash_seed, key);
 	uint32_t probe, place;
-	int rc = find_entry(b, hash, key, &probe, &place);
+	int rc = find_entry(b, hash, key, 0, &probe, &place);
 
 	if (rc < 0)
 		return rc;

@@ -76,7 +76,10 @@ int mr_xdp_address_put(struct mr_backend *b, uint32_t slot, const struct mr_addr
 	if (slot >= b->max_addresses)
 		return -ENOSPC;
 	rc = put(b->skel->maps.addresses, &slot, addr, BPF_ANY);
-	return rc < 0 ? rc : mr_xdp_keys_add_address(b, slot, addr);
+	if (rc < 0)
+		return rc;
+	b->addresses[slot] = *addr;
+	return mr_xdp_keys_add_address(b, slot, addr);
 }
 
 int mr_xdp_address_get(struct mr_backend *b, uint32_t slot, struct mr_addr *ret_addr)

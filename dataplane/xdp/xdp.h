@@ -27,6 +27,7 @@ struct mr_backend {
 	struct mr_state *state; /* these three maps are mapped */
 	struct mr_port_line *lines;
 	struct mr_bucket *buckets;
+	struct mr_addr addresses[MR_PUBLIC_MAX]; /* as in their map */
 	struct ring_buffer *ring;
 	char *pin_dir;
 	uint32_t max_sessions;
