@@ -102,7 +102,7 @@ static __attribute__((noinline)) int find_next_hop(
 	device = usable_device(link);
 	if (!device) {
 		event.kind = MR_EVENT_NO_ROUTE;
-		event.detail = ~0U;
+		event.detail = MR_DETAIL_NO_DEVICE;
 		notify(&event);
 		return MR_REASON_no_device;
 	}

@@ -6,6 +6,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,10 +118,17 @@ static void hear_icmp(
 static void hear_no_route(
 	struct mr_events *events, struct session *session, const struct mr_event *event)
 {
-	char addr[INET6_ADDRSTRLEN], text[96];
+	char addr[INET6_ADDRSTRLEN], name[IF_NAMESIZE], text[224];
 
-	snprintf(text, sizeof(text), "no route to %s (fib lookup: %u)",
-		mr_addr_format(&event->addr, addr, sizeof(addr)), event->detail);
+	mr_addr_format(&event->addr, addr, sizeof(addr));
+	if (event->detail != MR_DETAIL_NO_DEVICE)
+		snprintf(
+			text, sizeof(text), "no route to %s (fib lookup: %u)", addr, event->detail);
+	else
+		snprintf(text, sizeof(text),
+			"%s is reached by %s, which the relay is not attached to: see "
+			"\"interfaces\" in moshrelay.conf, and restart the daemon",
+			addr, if_indextoname(event->ifindex, name) ? name : "an unknown interface");
 	tell_unreachable(events, session, false, text);
 }
 

@@ -15,7 +15,8 @@ enum mr_event_kind {
 	MR_EVENT_PROVEN, /* the target answered on a leg for the first time */
 	MR_EVENT_ROAMED, /* another leg became the current one (comes after PROVEN, if both) */
 	MR_EVENT_NO_NEIGHBOUR, /* the kernel has no link address for `addr` on `ifindex` */
-	MR_EVENT_NO_ROUTE,     /* `addr` can't be reached; `detail` is the BPF_FIB_LKUP_RET_ code */
+	MR_EVENT_NO_ROUTE,     /* `addr` can't be reached; `detail` is the BPF_FIB_LKUP_RET_ code,
+				* or MR_DETAIL_NO_DEVICE: it can, by `ifindex`, which isn't used */
 	MR_EVENT_TOO_BIG,      /* a datagram of `detail` octets was over the next hop's MTU */
 	MR_EVENT_ICMP,         /* an ICMP error about U:u -> T:t: a hint, anybody can forge one */
 	MR_EVENT_KINDS
@@ -41,6 +42,8 @@ struct mr_event {
 };
 
 _Static_assert(sizeof(struct mr_event) == 64, "layout");
+
+#define MR_DETAIL_NO_DEVICE (~0U)
 
 /** Events a second of one kind (and that many at once); what is over is counted, not queued. */
 #define MR_EVENT_RATE 1000

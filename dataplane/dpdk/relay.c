@@ -156,7 +156,7 @@ static int find_next_hop(struct burst *b, struct mr_route *route, uint64_t sessi
 	link = mr_tables_link(b->t, hop.ifindex);
 	if (!link || !(link->flags & MR_LINK_USED) || !mr_port_by_ifindex(backend, link->ifindex)) {
 		event.kind = MR_EVENT_NO_ROUTE;
-		event.detail = ~0U;
+		event.detail = MR_DETAIL_NO_DEVICE;
 		mr_events_notify(b->w, &event);
 		return MR_REASON_no_device;
 	}

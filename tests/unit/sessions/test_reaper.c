@@ -272,6 +272,23 @@ Test(reaper, events_become_news_with_attribution)
 	cr_assert(mr_addr_equal(&missing, &event.addr));
 }
 
+Test(reaper, a_way_by_an_interface_that_is_not_used_is_named_with_what_to_do)
+{
+	const struct mr_session_open open = bed_target(1);
+	struct mr_event event = {
+		.session_id = bed_open(&bed, &open),
+		.kind = MR_EVENT_NO_ROUTE,
+		.addr = open.target,
+		.ifindex = 1,
+		.detail = MR_DETAIL_NO_DEVICE,
+	};
+
+	tell(&event);
+	cr_assert_eq(bed.notices[MR_NOTICE_UNREACHABLE], 1);
+	cr_assert_not_null(strstr(bed.last_text, "reached by lo, which the relay is not attached"),
+		"%s", bed.last_text);
+}
+
 static struct mr_event unreachable(uint64_t id, uint64_t cookie)
 {
 	struct mr_event event = {
