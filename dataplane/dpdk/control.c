@@ -5,6 +5,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "mirror.h"
 #include "silence.h"
 #include "tables.h"
+#include "thread.h"
 
 #define GATHER_MS  2 /* changes seldom come alone */
 #define READ_TRIES 5
@@ -192,6 +194,7 @@ static void *run(void *context)
 	};
 	unsigned missing = 0; /* what could not be read, and is to be tried again */
 
+	mr_thread_keep_capabilities(1ULL << CAP_NET_ADMIN); /* for nftables */
 	for (;;) {
 		int rc = poll(fds, 2, missing ? 100 : -1);
 

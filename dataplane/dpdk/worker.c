@@ -20,6 +20,7 @@
 #include "port.h"
 #include "relay.h"
 #include "tap.h"
+#include "thread.h"
 
 #define TAP_BURST 32
 /* How long a worker looks for more before it sleeps, and how long it naps where a port can't wake
@@ -210,6 +211,8 @@ static int run(void *context)
 	uint64_t spin = rte_get_tsc_hz() / 1000000 * SPIN_US, busy = rte_rdtsc();
 	int timeout_ms = can_be_woken(w) ? -1 : NAP_MS;
 
+	/* All that is needed is open by now. If it fails, it has no more than the daemon had. */
+	mr_thread_keep_capabilities(0);
 	rte_rcu_qsbr_thread_register(b->tables.rcu, w->index);
 	rte_rcu_qsbr_thread_online(b->tables.rcu, w->index);
 	while (!__atomic_load_n(&b->stop, __ATOMIC_RELAXED)) {
