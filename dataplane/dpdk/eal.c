@@ -253,7 +253,7 @@ int mr_eal_start(
 	if (rc)
 		return mr_dpdk_why(ret_why, rc == -EALREADY || rc >= 0 ? -EIO : rc,
 			"DPDK does not start: %s", mr_eal_error(strerror(-rc)));
-	*first_error = 0;
+	/* What was logged meanwhile may explain why a device isn't there. */
 	*ret_huge = huge;
 	return 0;
 }

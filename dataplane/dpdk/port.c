@@ -156,6 +156,7 @@ static int probe_vdev(struct mr_backend *b, unsigned i, struct mr_why *ret_why)
 			rte_align32pow2(o->descriptors));
 	}
 	mr_packet_sockets_list(&before);
+	mr_eal_error("");
 	if (rte_eal_hotplug_add("vdev", port->device, args))
 		return mr_dpdk_why(ret_why, -EIO, "%s (%s): DPDK can't make it: %s", port->device,
 			port->ifname, mr_eal_error("wrong arguments?"));
@@ -317,10 +318,9 @@ static int open_port(struct mr_backend *b, unsigned i, struct mr_why *ret_why)
 	if (rc)
 		return rc;
 	if (rte_eth_dev_get_port_by_name(port->device, &port->id))
-		return mr_dpdk_why(ret_why, -ENODEV,
-			"%s (%s): no driver of DPDK takes it: is it an Ethernet device, and its "
-			"driver installed?",
-			port->device, port->ifname);
+		return mr_dpdk_why(ret_why, -ENODEV, "%s (%s): no driver of DPDK takes it: %s",
+			port->device, port->ifname,
+			mr_eal_error("is it an Ethernet device, and its driver installed?"));
 	if (!port->kernel_sees) {
 		rc = mr_tap_open(port, b->options.workers, &mtu, ret_why);
 		if (rc)

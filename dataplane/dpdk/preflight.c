@@ -68,21 +68,6 @@ static int check_vfio(const char *device, struct mr_why *ret_why)
 	return mr_dpdk_why(ret_why, -errno, "%s: %s: %m", device, path);
 }
 
-static bool is_virtio(const char *device)
-{
-	char path[PATH_MAX], vendor[16] = "";
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vendor", device);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(vendor, sizeof(vendor), file))
-		*vendor = 0;
-	fclose(file);
-	return !strncmp(vendor, "0x1af4", 6);
-}
-
 static int check_device(const char *device, struct mr_why *ret_why)
 {
 	/* mlx4 and mlx5 share the device with the kernel's driver. */
@@ -101,12 +86,12 @@ static int check_device(const char *device, struct mr_why *ret_why)
 		if (!strcmp(driver, fit[i]))
 			return 0;
 	}
-	/* Old virtio devices are driven through I/O ports, which needs no driver in the kernel. */
-	if (!*driver && is_virtio(device))
-		return 0;
 	if (!*driver)
 		return mr_dpdk_why(ret_why, -ENODEV,
-			"%s: bound to no driver: dpdk-devbind.py -b vfio-pci %s", device, device);
+			"%s: bound to no driver: dpdk-devbind.py -b vfio-pci (or, without an "
+			"IOMMU, "
+			"uio_pci_generic) %s",
+			device, device);
 	return mr_dpdk_why(ret_why, -EBUSY,
 		"%s: in use by the kernel's driver %s: dpdk-devbind.py -b vfio-pci %s takes it "
 		"from the kernel",
