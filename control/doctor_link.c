@@ -167,9 +167,9 @@ static void examine_offloads(
 		if (ifaces[i].kind != MR_IFACE_VLAN || ifaces[i].lower != iface->ifindex)
 			continue;
 		finding_add(report, FINDING_WARN, name,
-			phrase("rx-vlan-offload is on and %s is a VLAN on it: the card takes tags "
-			       "off "
-			       "before XDP sees a frame, so it passes unrelayed",
+			phrase("rx-vlan-offload is on and %s is a VLAN on it: tags are off before "
+			       "XDP sees a frame; by which VLAN an answer came is not checked, "
+			       "and generic XDP sends datagrams on with the tag that they had",
 				ifaces[i].name)
 				.text,
 			phrase("ethtool -K %s rx-vlan-offload off", iface->name).text);

@@ -6,8 +6,8 @@
  * maps that outlive the daemon, so a change of layout is a change of MR_LAYOUT_VERSION.
  *
  * Who writes what: a record is written whole by the daemon before any key leads to it; from then on
- * the packet path owns everything under `lock`, and the daemon only reads. Keys are written by the
- * daemon alone.
+ * the packet path owns everything under `lock`, and the daemon reads, until it clears
+ * MR_SESSION_OPEN at the end. Keys are written by the daemon alone.
  */
 #ifndef MR_CORE_SESSION_H
 #define MR_CORE_SESSION_H
