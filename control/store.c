@@ -98,9 +98,8 @@ static const char *advice(int error)
 		return "; another daemon uses it: stop that one, or give this one its own "
 		       "--state-dir";
 	case -EUCLEAN:
-		return "; it is damaged: recover it (sqlite3 FILE .recover) or put a backup in its "
-		       "place; "
-		       "moving it away ends the sessions in it";
+		return "; it is damaged: put a backup in its place, or save what can be read "
+		       "(docs/operations.md); moving it away ends the sessions in it";
 	case -EIO:
 		return "; check its file system and disk";
 	default:

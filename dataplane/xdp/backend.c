@@ -217,10 +217,10 @@ static int load_program(struct mr_backend *b, const struct mr_backend_config *co
 		return explain_load(b, rc, ret_why);
 	if (found && b->max_sessions < config->max_sessions)
 		return mr_why_set(ret_why, -EPROTO,
-			"the pinned tables hold %u sessions, not %u: run \"moshrelay detach\" "
-			"once, "
-			"sessions come back from the store",
-			b->max_sessions, config->max_sessions);
+			"the pinned tables hold %u sessions, not %u: start with the smaller number "
+			"and run \"moshrelay detach\", or remove %s; sessions come back from the "
+			"store",
+			b->max_sessions, config->max_sessions, b->pin_dir);
 	return 0;
 }
 
