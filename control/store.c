@@ -99,7 +99,7 @@ static const char *advice(int error)
 		       "--state-dir";
 	case -EUCLEAN:
 		return "; it is damaged: put a backup in its place, or save what can be read "
-		       "(docs/operations.md); moving it away ends the sessions in it";
+		       "(operations.md); moving it away ends the sessions in it";
 	case -EIO:
 		return "; check its file system and disk";
 	default:

@@ -97,7 +97,7 @@ for page in man1/moshrelay.1 man1/mosh-via.1 man1/moshrelay-load.1 man5/moshrela
 done
 verify 'the manual has the list of reasons' grep -q 'no_slot' "$prefix/share/man/man1/moshrelay.1"
 for file in lib/systemd/system/moshrelayd.service lib/sysusers.d/moshrelay.conf \
-	share/doc/moshrelay/examples/moshrelay.conf.example \
+	share/doc/moshrelay/examples/moshrelay.conf.example share/doc/moshrelay/operations.md \
 	share/bash-completion/completions/moshrelay; do
 	verify "$file is installed" installed "$file" 644
 done
