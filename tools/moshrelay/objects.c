@@ -80,7 +80,9 @@ static const char *skip_value(const char *at)
 
 static bool is_word(const struct mr_value *key, const char *word)
 {
-	return !strncmp(key->text, word, key->length) && !word[key->length];
+	/* the first octet tells most of them apart */
+	return key->text[0] == word[0] && !strncmp(key->text, word, key->length) &&
+		!word[key->length];
 }
 
 static bool is_member(
