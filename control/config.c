@@ -86,6 +86,7 @@ static cfg_opt_t file_options[] = {
 	VALUE("run-dir"),
 	VALUE("state-dir"),
 	VALUE("pin-dir"),
+	VALUE("metrics"),
 	VALUE("log-level"),
 	CFG_SEC("pool", pool_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("allow", allow_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -117,12 +118,14 @@ static int add_all(struct mr_strv *list, cfg_t *cfg, const char *name)
 
 static int set_text(char **where, const char *text)
 {
-	char *copy = text ? strdup(text) : *where;
+	char *copy;
 
+	if (!text)
+		return 0;
+	copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
-	if (copy != *where)
-		free(*where);
+	free(*where);
 	*where = copy;
 	return 0;
 }
@@ -289,7 +292,8 @@ static int read_scalars(struct mr_config *config, cfg_t *cfg)
 		return -EBADMSG;
 	if (set_text(&config->run_dir, cfg_getstr(cfg, "run-dir")) ||
 		set_text(&config->state_dir, cfg_getstr(cfg, "state-dir")) ||
-		set_text(&config->pin_dir, cfg_getstr(cfg, "pin-dir")))
+		set_text(&config->pin_dir, cfg_getstr(cfg, "pin-dir")) ||
+		set_text(&config->metrics, cfg_getstr(cfg, "metrics")))
 		return -ENOMEM;
 	return add_all(&config->interfaces, cfg, "interfaces");
 }
@@ -392,7 +396,8 @@ static int apply_options(struct mr_config *config, const struct mr_options *opti
 		return -EINVAL;
 	if (set_text(&config->run_dir, options->run_dir) ||
 		set_text(&config->state_dir, options->state_dir) ||
-		set_text(&config->pin_dir, options->pin_dir))
+		set_text(&config->pin_dir, options->pin_dir) ||
+		set_text(&config->metrics, options->metrics))
 		return -ENOMEM;
 	return apply_lists(config, options);
 }
@@ -518,5 +523,6 @@ void mr_config_clear(struct mr_config *config)
 	free(config->run_dir);
 	free(config->state_dir);
 	free(config->pin_dir);
+	free(config->metrics);
 	*config = (struct mr_config){0};
 }

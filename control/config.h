@@ -33,6 +33,7 @@ struct mr_config {
 	enum mr_dataplane dataplane;
 	uint32_t max_sessions;
 	char *run_dir, *state_dir, *pin_dir;
+	char *metrics; /* "ADDRESS:PORT", NULL: off */
 	enum mr_log_level log_level;
 	struct mr_strv dpdk; /* "name=value" */
 	struct mr_policy policy;
@@ -51,7 +52,7 @@ struct mr_options {
 	const char *file; /* NULL: MR_CONFIG_FILE, which may be absent */
 	struct mr_strv interfaces, addresses;
 	const char *ports, *upstream_ports, *dataplane, *max_sessions, *run_dir, *state_dir,
-		*pin_dir, *log_level;
+		*pin_dir, *metrics, *log_level;
 };
 
 /** -EINVAL: `ret_why` says which argument is wrong. Uses getopt_long(): once a process. */

@@ -18,6 +18,7 @@
 #include "host.h"
 #include "keep.h"
 #include "loopback.h"
+#include "metrics.h"
 #include "neigh.h"
 #include "reaper.h"
 #include "runt.h"
@@ -49,6 +50,7 @@ struct mr_daemon {
 	struct mr_identities *identities;
 	struct mr_rpc_server *server;
 	struct mr_api api;
+	struct mr_metrics *metrics;
 
 	struct mr_subscriber logger;
 	uv_signal_t signals[3];
@@ -428,6 +430,9 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 		r = -ENOMEM;
 	if (!r)
 		r = start_server(daemon, why);
+	if (!r && config->metrics)
+		r = mr_metrics_open(
+			&daemon->loop, config->metrics, &daemon->api, &daemon->metrics, why);
 	return r ? r : mr_sandbox_tighten(daemon->selection.dataplane, why);
 }
 
@@ -532,6 +537,7 @@ void mr_daemon_stop(struct mr_daemon *daemon)
 	sd_notify(0, "STOPPING=1");
 	/* From here on the methods have nothing to work on. */
 	daemon->api.stopping = true;
+	mr_metrics_close(daemon->metrics);
 	stop_sessions(daemon);
 	stop_dataplane(daemon);
 	answer_detach(daemon);

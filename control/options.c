@@ -26,6 +26,7 @@ const char mr_options_help[] =
 	"      --run-dir DIR          for the setup socket (/run/moshrelay)\n"
 	"      --state-dir DIR        for the sessions' store (/var/lib/moshrelay)\n"
 	"      --pin-dir DIR          on a BPF file system (/sys/fs/bpf/moshrelay)\n"
+	"      --metrics ADDRESS:PORT answer GET /metrics there, for Prometheus (off)\n"
 	"      --log-level LEVEL      error, warning, notice, info or debug (info)\n"
 	"  -h, --help                 this text\n"
 	"  -V, --version              the version\n"
@@ -43,6 +44,7 @@ enum option_id {
 	OPT_RUN_DIR,
 	OPT_STATE_DIR,
 	OPT_PIN_DIR,
+	OPT_METRICS,
 	OPT_LOG_LEVEL,
 };
 
@@ -57,6 +59,7 @@ static const struct option long_options[] = {
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
 	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
+	{"metrics", required_argument, NULL, OPT_METRICS},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
@@ -78,6 +81,7 @@ static int take_value(struct mr_options *options, int id, const char *text, stru
 		{OPT_RUN_DIR, "run-dir", &options->run_dir},
 		{OPT_STATE_DIR, "state-dir", &options->state_dir},
 		{OPT_PIN_DIR, "pin-dir", &options->pin_dir},
+		{OPT_METRICS, "metrics", &options->metrics},
 		{OPT_LOG_LEVEL, "log-level", &options->log_level},
 	};
 

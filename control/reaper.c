@@ -92,6 +92,7 @@ static void tell_silence(
 	if (state == MR_SESSION_SILENT && !session->silent)
 		mr_sessions_notify(reaper->sessions, &notice);
 	session->silent = state == MR_SESSION_SILENT;
+	mr_session_see(session, state);
 }
 
 static void ask_target(struct mr_reaper *reaper, struct session *session,

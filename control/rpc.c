@@ -39,6 +39,7 @@ static struct mr_rpc_request *request_new(struct mr_rpc_client *client)
 	*client->tail = request;
 	client->tail = &request->next;
 	client->n_requests++;
+	client->server->n_requests++;
 	return request;
 }
 
@@ -114,6 +115,7 @@ void mr_rpc_request_fail(
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	snprintf(number, sizeof(number), "%d", (int)code);
+	request->client->server->n_denied += code == MR_RPC_DENIED;
 	json->len = 0;
 	begin_answer(json, &request->id, "error");
 	mr_json_raw(json, "{\"code\":", 8);

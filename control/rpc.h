@@ -72,6 +72,10 @@ void mr_rpc_server_close(struct mr_rpc_server *server);
 /** Connections now. */
 size_t mr_rpc_server_clients(const struct mr_rpc_server *server);
 
+/** Requests since it listens, and how many of them were answered with MR_RPC_DENIED. */
+void mr_rpc_server_counts(
+	const struct mr_rpc_server *server, uint64_t *ret_requests, uint64_t *ret_denied);
+
 /* Answering. Afterwards the request is gone. */
 
 /** Where to write the result: exactly one value, without a key. */

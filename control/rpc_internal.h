@@ -66,6 +66,7 @@ struct mr_rpc_server {
 	uv_idle_t turns;
 	struct mr_rpc_client *clients;
 	size_t n_clients;
+	uint64_t n_requests, n_denied; /* ever */
 	struct mr_rpc_client *ready, **ready_tail;
 	unsigned handles; /* that are not closed yet */
 	bool closing;

@@ -432,3 +432,10 @@ size_t mr_rpc_server_clients(const struct mr_rpc_server *server)
 {
 	return server->n_clients;
 }
+
+void mr_rpc_server_counts(
+	const struct mr_rpc_server *server, uint64_t *ret_requests, uint64_t *ret_denied)
+{
+	*ret_requests = server->n_requests;
+	*ret_denied = server->n_denied;
+}

@@ -359,6 +359,8 @@ void mr_sessions_counts(const struct mr_sessions *sessions, struct mr_sessions_c
 		.store_why = sessions->store_why,
 	};
 
+	memcpy(counts.by_state, sessions->n_seen, sizeof(counts.by_state));
+	counts.by_state[MR_SESSION_CLOSING] = sessions->n_closing;
 	for (uint32_t i = 0; i < sessions->config.n_pools; i++) {
 		counts.public_ports += mr_ports_size(sessions->ports, i);
 		counts.public_ports_free += mr_ports_left(sessions->ports, i);

@@ -109,6 +109,7 @@ enum mr_session_state {
 	MR_SESSION_ACTIVE,
 	MR_SESSION_SILENT, /* no datagram from any client for 10 s */
 	MR_SESSION_CLOSING,
+	MR_SESSION_STATES
 };
 
 /** "waiting", ...; never NULL. */
@@ -244,6 +245,7 @@ uint32_t mr_sessions_count_uid(const struct mr_sessions *sessions, uid_t uid);
 struct mr_sessions_counts {
 	uint32_t sessions; /* open ones; what `status` and `stats` print */
 	uint32_t opening, closing;
+	uint32_t by_state[MR_SESSION_STATES]; /* as of the newest round through them */
 	uint32_t max_sessions;
 	uint32_t public_ports, public_ports_free; /* over all pools */
 	uint32_t ports_held;     /* by a socket: fewer than in use if RLIMIT_NOFILE is too low */

@@ -155,6 +155,7 @@ int mr_sessions_close(struct mr_sessions *sessions, uint64_t id, enum mr_session
 		return 0;
 	session->life = LIFE_CLOSING;
 	sessions->n_open--;
+	sessions->n_seen[session->seen]--;
 	sessions->n_closing++;
 	mr_session_begin_close(session);
 	notice.info = &session->info;

@@ -198,6 +198,7 @@ static void finish_open(struct session *session)
 	}
 	session->life = LIFE_OPEN;
 	sessions->n_open++;
+	sessions->n_seen[session->seen]++;
 	sessions->opened++;
 	mr_sessions_notify(sessions, &notice);
 	mr_session_answer(session, 0, NULL);

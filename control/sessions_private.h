@@ -64,6 +64,8 @@ struct session {
 	/* From before the last reboot, on this boot's monotonic clock; INT64_MIN: never. */
 	int64_t base_client_ns, base_target_ns;
 
+	enum mr_session_state seen; /* at the newest look; an open one is counted in `n_seen` */
+
 	/* the reaper's */
 	bool silent;              /* has been told */
 	uint64_t saved_datagrams; /* as of the newest checkpoint, both ways together */
@@ -108,6 +110,7 @@ struct mr_sessions {
 	struct mr_session *records; /* SCAN_RECORDS of them */
 
 	uint32_t n_open, n_opening, n_closing;
+	uint32_t n_seen[MR_SESSION_STATES];
 	uint64_t opened, closed, store_errors;
 	struct mr_why store_why;
 	bool draining;
@@ -201,6 +204,9 @@ void mr_session_activity(const struct session *session, const struct mr_session 
 
 enum mr_session_state mr_session_state_of(
 	const struct session *session, const struct activity *activity, int64_t now);
+
+/** Notes the state that it is in by its record; MR_SESSION_WAITING before the first look. */
+void mr_session_see(struct session *session, enum mr_session_state state);
 
 /** A session and its record, as read just now. */
 typedef void session_visit_fn(

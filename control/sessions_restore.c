@@ -259,6 +259,15 @@ static bool same_session(const struct mr_session_info *info, const struct mr_ses
 		info->upstream_base == record->upstream_base;
 }
 
+static void see(struct session *session, const struct mr_session *record)
+{
+	int64_t now = mr_sessions_monotonic(session->sessions);
+	struct activity activity;
+
+	mr_session_activity(session, record, &activity);
+	mr_session_see(session, mr_session_state_of(session, &activity, now));
+}
+
 static void adopt(struct restore *restore, struct session *session, uint32_t index,
 	const struct mr_session *record)
 {
@@ -270,6 +279,7 @@ static void adopt(struct restore *restore, struct session *session, uint32_t ind
 	session->info.upstream = record->upstream;
 	session->installed = true;
 	session->used = true;
+	see(session, record);
 }
 
 static void meet_record(struct restore *restore, uint32_t index, const struct mr_session *record)
@@ -359,6 +369,8 @@ static void find_way(struct restore *restore, struct session *session)
 	}
 }
 
+static const struct mr_session no_record = {.current = MR_NO_SLOT};
+
 static int install(struct restore *restore, struct session *session)
 {
 	struct mr_sessions *sessions = restore->sessions;
@@ -369,6 +381,7 @@ static int install(struct restore *restore, struct session *session)
 		return r;
 	mr_session_set_index(session, index);
 	find_way(restore, session);
+	see(session, &no_record);
 	r = mr_session_install(session, session->restored);
 	if (r == 0)
 		restore->report.installed++;
@@ -413,6 +426,7 @@ static void settle(struct restore *restore, struct session *session)
 	}
 	session->life = LIFE_OPEN;
 	sessions->n_open++;
+	sessions->n_seen[session->seen]++;
 	mr_sessions_notify(sessions, &notice);
 }
 

@@ -71,6 +71,15 @@ enum mr_session_state mr_session_state_of(
 	return MR_SESSION_ACTIVE;
 }
 
+void mr_session_see(struct session *session, enum mr_session_state state)
+{
+	if (session->life == LIFE_OPEN) {
+		session->sessions->n_seen[session->seen]--;
+		session->sessions->n_seen[state]++;
+	}
+	session->seen = state;
+}
+
 static void view_legs(const struct mr_sessions *sessions, const struct mr_session *record,
 	struct mr_session_view *view)
 {

@@ -145,6 +145,16 @@ static const char *check_dir(const char *text)
 	return NULL;
 }
 
+static const char *check_endpoint(const char *text)
+{
+	struct mr_addr addr;
+	uint16_t port;
+
+	return mr_endpoint_parse(text, &addr, &port)
+		? "expected ADDRESS:PORT or [IPV6]:PORT, in numbers, like 127.0.0.1:9100"
+		: NULL;
+}
+
 static const char *check_log_level(const char *text)
 {
 	enum mr_log_level level;
@@ -185,6 +195,7 @@ static const struct {
 	{"run-dir", check_dir},
 	{"state-dir", check_dir},
 	{"pin-dir", check_dir},
+	{"metrics", check_endpoint},
 	{"log-level", check_log_level},
 	{"users", check_name},
 	{"groups", check_name},

@@ -207,6 +207,8 @@ static const struct {
 	{"--frobnicate", "x", "no such option"},
 	{"--run-dir", "relative", "run-dir"},
 	{"--log-level", "5", "log-level"},
+	{"--metrics", "9100", "ADDRESS:PORT"},
+	{"--metrics", "localhost:9100", "ADDRESS:PORT"},
 	{"--ports", "60000-62000", "overlap"},
 	{"word", "word", "only options"},
 };
