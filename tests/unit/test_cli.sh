@@ -190,6 +190,7 @@ verify 'close -j reports each' jq -e '.sessions == [{"id": "00000000000000aa", "
 
 expect 'list has titles' 0 '^ID +STATE +OWNER +PUBLIC +TARGET' '' list
 expect 'list: a hostile label is defused and stays in its row' 0 '3/2  "\}\{\\räd\?\[31m\?fake row\?txt$' '' list
+expect 'list: which part of several addresses is the port' 0 '203.0.113.7 2001:db8::7 port 60005 ' '' list
 expect 'list -j' 0 '^\{"sessions":\[\{"id"' '' list -j
 run list && cp "$dir/out" "$dir/compact"
 run list --state closing

@@ -141,6 +141,14 @@ static const char *addresses(struct rows *rows, const struct mr_value *value)
 	return rows->addresses;
 }
 
+/* How an address, or several, and their port can't be taken for something else. */
+static const char *public_format(const char *text)
+{
+	if (strchr(text, ' '))
+		return "%s port %u";
+	return strchr(text, ':') ? "[%s]:%u" : "%s:%u";
+}
+
 static void add_row(const struct mr_value *values, void *context)
 {
 	struct rows *rows = context;
@@ -150,7 +158,7 @@ static void add_row(const struct mr_value *values, void *context)
 	mr_table_add(table, mr_value_text(&values[ID], text, sizeof(text), "-"));
 	mr_table_add(table, mr_value_text(&values[SESSION_STATE], text, sizeof(text), "-"));
 	mr_table_add(table, mr_value_text(&values[OWNER], text, sizeof(text), "-"));
-	mr_table_addf(table, "%s:%u", addresses(rows, &values[ADDRESSES]),
+	mr_table_addf(table, public_format(addresses(rows, &values[ADDRESSES])), rows->addresses,
 		(unsigned)mr_value_number(&values[PORT]));
 	mr_value_text(&values[TARGET_ADDRESS], text, sizeof(text), "-");
 	mr_table_addf(table, strchr(text, ':') ? "[%s]:%u" : "%s:%u", text,
