@@ -2,7 +2,7 @@
 /*
  * store.h - where sessions are kept over restarts and reboots.
  *
- * An interface with one implementation for now: an SQLite file of this host alone. Writes are
+ * An interface with one implementation, an SQLite file of this host alone. Writes are
  * asynchronous: they are collected, made durable together, and answered on the loop. Knows nothing
  * of dataplanes; never logs.
  */

@@ -49,7 +49,7 @@ void mr_wheel_run(struct mr_wheel *wheel, uint64_t now_ns,
 		uint32_t number = wheel->heads[wheel->tick % MR_WHEEL_SLOTS];
 
 		wheel->heads[wheel->tick % MR_WHEEL_SLOTS] = MR_WHEEL_END;
-		wheel->tick++; /* what is armed for now from here on belongs to the next tick */
+		wheel->tick++; /* what is armed at once, from here on, belongs to the next tick */
 		while (number != MR_WHEEL_END) {
 			uint32_t next = wheel->next[number];
 
