@@ -92,6 +92,17 @@ private_world() {
 	unset LC_ALL TMUX SSH_AUTH_SOCK SSH_CLIENT SSH_CONNECTION NOTIFY_SOCKET XDG_RUNTIME_DIR
 }
 
+# What stands in every terminal that the case has opened (relay.sh); whoever waits for words on a screen
+# and misses them wants to see it.
+show_terminals() {
+	local name
+	[ -S "$BED/home/laptop/tmux" ] || return 0
+	terminal list-sessions -F "#S" 2>/dev/null | while read -r name; do
+		echo "--- terminal $name:"
+		screen "$name" | grep -v '^$'
+	done || true
+}
+
 # Hands the logs of a failed case over to the world outside.
 leave() {
 	local status=$? file
@@ -102,6 +113,7 @@ leave() {
 			echo "--- ${file##*/}, its end:"
 			tail -n 15 "$file"
 		done
+		show_terminals
 		local keep=$BUILD/e2e-logs/$CASE.$DATAPLANE
 		mkdir -p "$keep"
 		cp "$BED"/*.log "$BED"/*.pcap "$keep/" 2>/dev/null || true
