@@ -8,6 +8,16 @@
 #include "api_internal.h"
 #include "doctor.h"
 
+/* Sessions looked at for their targets (some ms), and different targets asked for: more would keep
+ * the daemon from its work. */
+#define SESSIONS_MAX 2048
+#define TARGETS_MAX  256
+
+struct targets {
+	struct mr_addr addresses[TARGETS_MAX];
+	size_t n;
+};
+
 /* For whom the policy is asked. */
 struct inquiry {
 	struct mr_api *api;
@@ -36,12 +46,38 @@ static size_t all_addresses(const struct mr_config *config, struct mr_addr *ret_
 	return n;
 }
 
+static void on_session(const struct mr_session_view *view, void *context)
+{
+	struct targets *targets = context;
+
+	for (size_t i = 0; i < targets->n; i++)
+		if (mr_addr_equal(&targets->addresses[i], &view->info->target))
+			return;
+	if (targets->n < TARGETS_MAX)
+		targets->addresses[targets->n++] = view->info->target;
+}
+
+/* Different targets of the sessions that the caller may see. */
+static void find_targets(
+	struct mr_api *api, const struct mr_rpc_request *request, struct targets *ret_targets)
+{
+	struct mr_session_filter filter = {
+		.by_uid = !mr_api_is_admin(api, request),
+		.uid = mr_rpc_request_identity(request)->uid,
+	};
+	uint32_t cursor = 0;
+
+	ret_targets->n = 0;
+	mr_sessions_list(api->sessions, &cursor, SESSIONS_MAX, &filter, on_session, ret_targets);
+}
+
 void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *params)
 {
 	const struct mr_config *config = api->config;
 	struct inquiry inquiry = {.api = api, .request = request};
 	struct mr_addr publics[MR_PUBLIC_MAX];
 	char text[MR_WHY_SIZE] = "";
+	struct targets targets;
 	struct mr_doctor doctor = {
 		.netlink = api->netlink,
 		.dataplane = api->selection->dataplane,
@@ -60,6 +96,9 @@ void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 	json_t *result = NULL;
 	int r;
 
+	find_targets(api, request, &targets);
+	doctor.targets = targets.addresses;
+	doctor.n_targets = targets.n;
 	api->ops->describe(api->backend, text, sizeof(text));
 	r = mr_doctor_run(&doctor, mr_api_text(params, "target"), &result);
 	if (r) {

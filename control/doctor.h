@@ -29,7 +29,7 @@ struct mr_doctor {
 	size_t n_publics;
 	uint16_t port_lo, port_hi;         /* public ports of the first pool, inclusive */
 	uint16_t upstream_lo, upstream_hi; /* upstream ports, inclusive */
-	const struct mr_addr *targets;     /* addresses of sessions' targets, may repeat */
+	const struct mr_addr *targets;     /* different addresses of sessions' targets */
 	size_t n_targets;
 	mr_doctor_policy_fn *policy; /* NULL: no check of the policy */
 	void *context;

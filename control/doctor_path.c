@@ -14,7 +14,6 @@
 #include "routes.h"
 
 #define MTU_MIN       1300
-#define TARGETS_MAX   256 /* looked at; more would keep the daemon from its work */
 #define TARGETS_SHOWN 5
 
 static const char *text_of(const struct mr_addr *addr)
@@ -98,25 +97,14 @@ static struct phrase obstacle(const struct mr_doctor *doctor, const struct mr_ad
 	return phrase("%s", "");
 }
 
-static bool is_repeated(const struct mr_doctor *doctor, size_t at)
-{
-	for (size_t i = 0; i < at; i++)
-		if (mr_addr_equal(&doctor->targets[i], &doctor->targets[at]))
-			return true;
-	return false;
-}
-
 void examine_targets(struct report *report)
 {
 	const struct mr_doctor *doctor = report->doctor;
-	size_t examined = 0, bad = 0, length = 0;
+	size_t bad = 0, length = 0;
 	struct phrase list = {""};
 
-	for (size_t i = 0; i < doctor->n_targets && examined < TARGETS_MAX; i++) {
-		if (is_repeated(doctor, i))
-			continue;
+	for (size_t i = 0; i < doctor->n_targets; i++) {
 		struct phrase why = obstacle(doctor, &doctor->targets[i]);
-		examined++;
 		if (!*why.text)
 			continue;
 		if (bad++ < TARGETS_SHOWN && length < sizeof(list.text))
@@ -125,14 +113,15 @@ void examine_targets(struct report *report)
 	}
 	if (bad)
 		finding_add(report, FINDING_WARN, "targets",
-			phrase("%zu of %zu can't be reached now: %s%s", bad, examined, list.text,
-				bad > TARGETS_SHOWN ? "; ..." : "")
+			phrase("%zu of %zu can't be reached now: %s%s", bad, doctor->n_targets,
+				list.text, bad > TARGETS_SHOWN ? "; ..." : "")
 				.text,
 			"moshrelay doctor TARGET says more about one");
 	else
 		finding_add(report, FINDING_OK, "targets",
-			examined ? phrase("%zu, with known next hops", examined).text
-				 : "no session is open",
+			doctor->n_targets
+				? phrase("%zu, with known next hops", doctor->n_targets).text
+				: "no session is open",
 			NULL);
 }
 

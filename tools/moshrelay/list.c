@@ -19,11 +19,14 @@ static const struct mr_option options[] = {
 	[USER] = {"user", "U", "only this user's"},
 	[TARGET] = {"target", "CIDR", "only those to targets in this network"},
 	[STATE] = {"state", "S", "waiting, active, silent or closing"},
-	[SORT] = {"sort", "FIELD", "see below"},
+	[SORT] = {"sort", "FIELD", "by this field"},
 	{0},
 };
 
 static const char *const states[] = {"waiting", "active", "silent", "closing", NULL};
+
+#define SORT_TIMES  "opened_at last_client_at last_target_at"
+#define SORT_FIELDS "id owner label state public target datagrams bytes lost reordered roams"
 
 static const char *const sort_fields[] = {"id", "owner", "label", "state", "public", "target",
 	"opened_at", "last_client_at", "last_target_at", "datagrams", "bytes", "lost", "reordered",
@@ -80,7 +83,8 @@ static enum mr_exit check(const struct mr_call *call)
 		return mr_cli_usage(
 			"--state %s: it must be waiting, active, silent or closing", values[STATE]);
 	if (values[SORT] && !is_one_of(sort_fields, values[SORT]))
-		return mr_cli_usage("--sort %s: there is no such field", values[SORT]);
+		return mr_cli_usage(
+			"--sort %s: it must be one of " SORT_FIELDS " " SORT_TIMES, values[SORT]);
 	return MR_EXIT_DONE;
 }
 
@@ -232,12 +236,10 @@ const struct mr_command mr_command_list = {
 	.name = "list",
 	.arguments = "",
 	.summary = "one row a session: your own, or all for an administrator",
-	.details =
-		"OPENED, HEARD and ANSWERED say how long ago it was opened, and when a client\n"
-		"and the target were last heard.\n"
-		"LOST is what was lost before the relay: from the client, from the target.\n"
-		"Fields to sort by: id owner label state public target opened_at last_client_at\n"
-		"last_target_at datagrams bytes lost reordered roams",
+	.details = "OPENED, HEARD and ANSWERED say how long ago it was opened, and when a client\n"
+		   "and the target were last heard.\n"
+		   "LOST is what was lost before the relay: from the client, from the target.\n"
+		   "FIELD is one of " SORT_FIELDS "\n" SORT_TIMES,
 	.options = options,
 	.max_args = 0,
 	.run = run,
