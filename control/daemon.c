@@ -34,6 +34,7 @@ struct mr_daemon {
 	struct mr_netlink *netlink;
 	struct mr_host_routes routes;
 	struct mr_selection selection;
+	struct mr_changes *changes;
 	struct mr_loopback *loopback;
 	struct mr_feed *feed;
 	struct mr_neigh *neigh;
@@ -220,8 +221,8 @@ static int start_kernel_side(struct mr_daemon *daemon, struct mr_why *why)
 
 	why->text[0] = '\0';
 	if (selection->dataplane != MR_DATAPLANE_DPDK)
-		r = mr_loopback_open(
-			daemon->netlink, on_loopback_error, daemon, &daemon->loopback, why);
+		r = mr_loopback_open(daemon->netlink, daemon->changes, on_loopback_error, daemon,
+			&daemon->loopback, why);
 	if (!r)
 		r = mr_feed_open(daemon->netlink, selection->ops, selection->backend,
 			(const char *const *)daemon->routes.carriers.items,
@@ -416,6 +417,8 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 		r = mr_host_carriers(config, daemon->netlink, &daemon->routes.carriers, why);
 	if (!r)
 		r = make_pools(daemon);
+	if (!r)
+		r = mr_changes_open(config->state_dir, &daemon->changes);
 	/* Before the dataplane: a store that is not to be had must not leave one attached. */
 	if (!r)
 		r = mr_store_sqlite_open(config->state_dir, &daemon->loop, &daemon->store, why);
@@ -499,7 +502,7 @@ static void stop_dataplane(struct mr_daemon *daemon)
 
 	mr_neigh_close(daemon->neigh, detach);
 	mr_feed_close(daemon->feed);
-	mr_loopback_close(daemon->loopback);
+	mr_loopback_close(daemon->loopback, detach);
 	if (!selection->backend)
 		return;
 	if (detach)
@@ -545,6 +548,7 @@ void mr_daemon_stop(struct mr_daemon *daemon)
 	mr_identities_free(daemon->identities);
 	if (daemon->store)
 		daemon->store->ops->close(daemon->store);
+	mr_changes_close(daemon->changes);
 	mr_route_cache_close(daemon->routes.cache);
 	mr_netlink_close(daemon->netlink);
 	for (size_t i = 0; i < daemon->n_signals; i++)

@@ -14,11 +14,18 @@
 
 #define FORWARDING_V4 "/proc/sys/net/ipv4/conf/lo/forwarding"
 #define FORWARDING_V6 "/proc/sys/net/ipv6/conf/lo/forwarding"
+#define ROUTER_V4     "/proc/sys/net/ipv4/conf/all/forwarding"
+#define ROUTER_V6     "/proc/sys/net/ipv6/conf/all/forwarding"
+
+/* Words in the list of changes. */
+#define CHANGE_V4 "net.ipv4.conf.lo.forwarding was 0"
+#define CHANGE_V6 "net.ipv6.conf.lo.forwarding was 0"
 
 #define ACCEPT_RA_SIZE (sizeof("/proc/sys/net/ipv6/conf//accept_ra") + IF_NAMESIZE)
 
 struct mr_loopback {
 	struct mr_netlink *netlink;
+	struct mr_changes *changes;
 	mr_loopback_error_fn *on_error;
 	void *context;
 };
@@ -112,7 +119,7 @@ int mr_loopback_forwarding(int family)
 }
 
 /* Turns one family's on where it is off. */
-static int ensure(const struct mr_netlink *netlink, int family)
+static int ensure(const struct mr_loopback *loopback, int family)
 {
 	int on = mr_loopback_forwarding(family);
 
@@ -120,7 +127,23 @@ static int ensure(const struct mr_netlink *netlink, int family)
 		return 0; /* ipv6.disable=1 */
 	if (on)
 		return on < 0 ? on : 0;
-	return family == AF_INET ? sysctl_write(FORWARDING_V4, '1') : forward_v6(netlink);
+	/* Where it can't be noted, it stays on after a detach: no reason not to relay. */
+	if (loopback->changes)
+		(void)mr_changes_add(loopback->changes, family == AF_INET ? CHANGE_V4 : CHANGE_V6);
+	return family == AF_INET ? sysctl_write(FORWARDING_V4, '1') : forward_v6(loopback->netlink);
+}
+
+/* Off again, where it was; but a router's interfaces all forward. */
+static void restore(
+	struct mr_loopback *loopback, const char *change, const char *lo, const char *router)
+{
+	char value;
+
+	if (!loopback->changes || !mr_changes_has(loopback->changes, change))
+		return;
+	if (!sysctl_read(router, &value) && value == '0')
+		(void)sysctl_write(lo, '0');
+	(void)mr_changes_remove(loopback->changes, change);
 }
 
 static void changed(unsigned changes, void *context)
@@ -131,14 +154,15 @@ static void changed(unsigned changes, void *context)
 	if (!(changes & MR_NETLINK_FORWARDING))
 		return;
 	for (size_t i = 0; i < 2; i++) {
-		int error = ensure(loopback->netlink, families[i]);
+		int error = ensure(loopback, families[i]);
 		if (error && loopback->on_error)
 			loopback->on_error(families[i], error, loopback->context);
 	}
 }
 
-int mr_loopback_open(struct mr_netlink *netlink, mr_loopback_error_fn *on_error, void *context,
-	struct mr_loopback **ret_loopback, struct mr_why *ret_why)
+int mr_loopback_open(struct mr_netlink *netlink, struct mr_changes *changes,
+	mr_loopback_error_fn *on_error, void *context, struct mr_loopback **ret_loopback,
+	struct mr_why *ret_why)
 {
 	struct mr_loopback *loopback = malloc(sizeof(*loopback));
 	const char *path = FORWARDING_V4;
@@ -146,11 +170,11 @@ int mr_loopback_open(struct mr_netlink *netlink, mr_loopback_error_fn *on_error,
 
 	if (!loopback)
 		goto fail;
-	*loopback = (struct mr_loopback){netlink, on_error, context};
-	error = ensure(netlink, AF_INET);
+	*loopback = (struct mr_loopback){netlink, changes, on_error, context};
+	error = ensure(loopback, AF_INET);
 	if (!error) {
 		path = FORWARDING_V6;
-		error = ensure(netlink, AF_INET6);
+		error = ensure(loopback, AF_INET6);
 	}
 	if (!error)
 		error = mr_netlink_on_change(netlink, changed, loopback);
@@ -167,10 +191,14 @@ fail:
 	return error;
 }
 
-void mr_loopback_close(struct mr_loopback *loopback)
+void mr_loopback_close(struct mr_loopback *loopback, bool put_back)
 {
 	if (!loopback)
 		return;
 	mr_netlink_ignore(loopback->netlink, loopback);
+	if (put_back) {
+		restore(loopback, CHANGE_V4, FORWARDING_V4, ROUTER_V4);
+		restore(loopback, CHANGE_V6, FORWARDING_V6, ROUTER_V6);
+	}
 	free(loopback);
 }

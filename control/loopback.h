@@ -10,6 +10,7 @@
 #ifndef MR_CONTROL_LOOPBACK_H
 #define MR_CONTROL_LOOPBACK_H
 
+#include "changes.h"
 #include "netlink.h"
 
 struct mr_loopback;
@@ -20,14 +21,20 @@ typedef void mr_loopback_error_fn(int family, int error, void *context);
 /**
  * Turns net.ipv4.conf.lo.forwarding and net.ipv6.conf.lo.forwarding on, and on again whenever they
  * go off. Routes learned from IPv6 router advertisements survive. Needs CAP_NET_ADMIN for as long
- * as it lives, and a writable /proc/sys/net. A kernel without IPv6 is fine.
- * \return 0, or -errno with what to do in `ret_why`.
+ * as it lives, and a writable /proc/sys/net. A kernel without IPv6 is fine. Notes in `changes`
+ * (NULL: nowhere) which of them it has turned on. \return 0, or -errno with what to do in
+ * `ret_why`.
  */
-int mr_loopback_open(struct mr_netlink *netlink, mr_loopback_error_fn *on_error, void *context,
-	struct mr_loopback **ret_loopback, struct mr_why *ret_why);
+int mr_loopback_open(struct mr_netlink *netlink, struct mr_changes *changes,
+	mr_loopback_error_fn *on_error, void *context, struct mr_loopback **ret_loopback,
+	struct mr_why *ret_why);
 
-/** Stops watching; forwarding stays as it is, for XDP goes on without us. NULL is allowed. */
-void mr_loopback_close(struct mr_loopback *loopback);
+/**
+ * Stops watching. `put_back` false: forwarding stays as it is, for XDP goes on without us. True:
+ * what `changes` says was turned on by us goes off again, unless the host has become a router since
+ * (all interfaces forward): then lo forwards as the others do. NULL is allowed.
+ */
+void mr_loopback_close(struct mr_loopback *loopback, bool put_back);
 
 /** Is forwarding on for the loopback in AF_INET or AF_INET6? 1, 0, -ENOENT: no such family. */
 int mr_loopback_forwarding(int family);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "changes.h"
 #include "loopback.h"
 #include "neigh.h"
 #include "neigh_kernel.h"
@@ -389,7 +390,8 @@ Test(neigh, loopback_forwards_and_real_interfaces_do_not)
 	netbed_open(&bed);
 	netbed_here("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0");
 	cr_assert_not(forwards(NULL));
-	cr_assert_eq(mr_loopback_open(bed.netlink, NULL, NULL, &loopback, &why), 0, "%s", why.text);
+	cr_assert_eq(mr_loopback_open(bed.netlink, NULL, NULL, NULL, &loopback, &why), 0, "%s",
+		why.text);
 	cr_assert(forwards(NULL));
 	netbed_here("test \"$(sysctl -n net.ipv4.conf.v0.forwarding net.ipv6.conf.v0.forwarding "
 		    "net.ipv4.ip_forward | tr -d '\\n')\" = 000");
@@ -399,8 +401,82 @@ Test(neigh, loopback_forwards_and_real_interfaces_do_not)
 	netbed_here("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0");
 	cr_assert_not(forwards(NULL));
 	cr_assert(netbed_until(&bed, forwards, NULL));
-	mr_loopback_close(loopback);
+	mr_loopback_close(loopback, false);
+	cr_assert(forwards(NULL), "XDP goes on and needs it");
 	netbed_close(&bed);
+}
+
+Test(neigh, loopback_is_put_back_as_it_was)
+{
+	static const struct {
+		const char *before, *meanwhile, *after; /* IPv4, IPv6 */
+	} rows[] = {
+		{"net.ipv4.conf.lo.forwarding=0 net.ipv6.conf.lo.forwarding=0", "", "00"},
+		{"net.ipv4.conf.lo.forwarding=1 net.ipv6.conf.lo.forwarding=0", "", "10"},
+		{"net.ipv4.conf.lo.forwarding=0 net.ipv6.conf.lo.forwarding=1", "", "01"},
+		/* The host became a router: all of its interfaces are as one. */
+		{"net.ipv4.conf.lo.forwarding=0 net.ipv6.conf.lo.forwarding=0",
+			"net.ipv4.ip_forward=1", "10"},
+	};
+	char dir[] = "/tmp/mr-rest-XXXXXX";
+	struct mr_loopback *loopback;
+	struct mr_changes *changes;
+	struct netbed bed;
+	struct mr_why why;
+
+	cr_assert(mkdtemp(dir));
+	netbed_open(&bed);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		netbed_here("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0 %s",
+			rows[i].before);
+		/* The daemon dies and comes back: the next one knows what the first one did. */
+		for (int life = 0; life < 2; life++) {
+			cr_assert_eq(mr_changes_open(dir, &changes), 0);
+			cr_assert_eq(
+				mr_loopback_open(bed.netlink, changes, NULL, NULL, &loopback, &why),
+				0);
+			cr_assert(forwards(NULL));
+			if (life && rows[i].meanwhile[0])
+				netbed_here("sysctl -qw %s", rows[i].meanwhile);
+			mr_loopback_close(loopback, life);
+			cr_assert(life || forwards(NULL));
+			mr_changes_close(changes);
+		}
+		netbed_here("test \"$(sysctl -n net.ipv4.conf.lo.forwarding "
+			    "net.ipv6.conf.lo.forwarding | tr -d '\\n')\" = %s",
+			rows[i].after);
+	}
+	netbed_here("rmdir %s", dir); /* and nothing is left to be put back */
+	netbed_close(&bed);
+}
+
+/* What was written before a reboot, or in another network namespace, is no news of this one. */
+Test(neigh, changes_of_another_boot_are_forgotten)
+{
+	char dir[] = "/tmp/mr-rest-XXXXXX";
+	struct mr_changes *changes;
+
+	cr_assert(mkdtemp(dir));
+	cr_assert_eq(mr_changes_open(dir, &changes), 0);
+	cr_assert_eq(mr_changes_add(changes, "one"), 0);
+	cr_assert_eq(mr_changes_add(changes, "two"), 0);
+	cr_assert_eq(mr_changes_add(changes, "one"), 0);
+	mr_changes_close(changes);
+	cr_assert_eq(mr_changes_open(dir, &changes), 0);
+	cr_assert_eq(mr_changes_list(changes)->n, 2);
+	cr_assert_eq(mr_changes_remove(changes, "one"), 0);
+	cr_assert(mr_changes_has(changes, "two") && !mr_changes_has(changes, "one"));
+	mr_changes_close(changes);
+
+	netbed_here("sed -i '1s/boot ./boot x/' %s/changes", dir);
+	cr_assert_eq(mr_changes_open(dir, &changes), 0);
+	cr_assert_eq(mr_changes_list(changes)->n, 0);
+	cr_assert_eq(mr_changes_add(changes, "three"), 0);
+	mr_changes_close(changes);
+	cr_assert_eq(mr_changes_open(dir, &changes), 0);
+	cr_assert_eq(mr_changes_list(changes)->n, 1);
+	mr_changes_close(changes);
+	netbed_here("rm -r %s", dir);
 }
 
 static bool has_learned_route(void *context)
@@ -427,9 +503,10 @@ Test(neigh, routes_from_router_advertisements_survive)
 		"s.sendto(struct.pack('!BBHBBHII',134,0,0,64,0,1800,0,0),"
 		"('ff02::1',0,0,p))\"");
 	cr_assert(netbed_until(&bed, has_learned_route, NULL), "no route was learned");
-	cr_assert_eq(mr_loopback_open(bed.netlink, NULL, NULL, &loopback, &why), 0, "%s", why.text);
+	cr_assert_eq(mr_loopback_open(bed.netlink, NULL, NULL, NULL, &loopback, &why), 0, "%s",
+		why.text);
 	cr_assert(has_learned_route(NULL), "the learned route is lost");
 	netbed_here("test $(sysctl -n net.ipv6.conf.v0.accept_ra) = 1");
-	mr_loopback_close(loopback);
+	mr_loopback_close(loopback, true);
 	netbed_close(&bed);
 }
