@@ -18,15 +18,16 @@
 #include <rte_spinlock.h>
 
 #include "backend.h"
+#include "core/index.h"
+#include "memory.h"
 #include "options.h"
 
-struct rte_hash;
 struct mr_control;
 struct mr_outgoing;
 struct mr_routes;
 struct mr_neighbours;
 
-#define MR_BURST 64 /* packets at once; RTE_HASH_LOOKUP_BULK_MAX allows no more */
+#define MR_BURST 64 /* packets at once */
 
 /** A port of DPDK and the kernel's interface that stands for it. */
 struct mr_port {
@@ -59,17 +60,25 @@ struct mr_links {
 };
 
 struct mr_tables {
+	/* what packets read */
 	struct mr_session *sessions; /* 8 octets before a cache line, see session.h */
-	void *records;               /* what they lie in */
-	uint32_t max_sessions;
-	struct rte_hash *public_keys; /* (P, p) to mr_ref */
-	struct rte_hash *target_keys; /* (T, t, block) to mr_ref */
-	struct mr_addr addresses[MR_PUBLIC_MAX];
-	struct mr_links *links;
+	struct mr_port_line *lines;  /* clients' side, see core/index.h */
+	struct mr_bucket *buckets;   /* targets' side */
+	uint32_t bucket_mask;
+	uint32_t hash_seed;   /* of mr_key_hash() */
 	uint32_t generation;  /* of next hops, never 0 */
 	uint16_t upstream_lo; /* first upstream port: a guess which table to ask first */
-	bool keys_deleted;    /* since the last grace period */
+	bool shared;          /* several workers: records are written under a lock */
+	struct mr_links *links;
+	uint8_t address_slots[MR_ADDRESS_BUCKETS + MR_ADDRESS_PROBES]; /* + 1, see index.h */
+	struct mr_addr addresses[MR_PUBLIC_MAX];
 	struct rte_rcu_qsbr *rcu;
+
+	/* the daemon's own */
+	uint32_t max_sessions;
+	uint32_t max_addresses;
+	bool keys_deleted; /* since the last grace period */
+	struct mr_memory records_memory, lines_memory, buckets_memory;
 };
 
 struct mr_events {

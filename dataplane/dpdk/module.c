@@ -11,6 +11,7 @@
 #include "dpdk.h"
 #include "eal.h"
 #include "events.h"
+#include "keys.h"
 #include "port.h"
 #include "tables.h"
 #include "worker.h"
@@ -61,9 +62,8 @@ static int backend_open(const struct mr_backend_config *config, struct mr_backen
 	if (!rc)
 		rc = mr_ports_plan(b, config->interfaces, config->n_interfaces, &buffers, ret_why);
 	if (!rc)
-		rc = mr_eal_start(&b->options,
-			buffers + mr_tables_memory(config->max_sessions, config->max_public_keys),
-			&b->huge, ret_why);
+		rc = mr_eal_start(
+			&b->options, buffers + mr_tables_memory(config), &b->huge, ret_why);
 	if (rc) {
 		free(b);
 		return rc;
@@ -116,48 +116,45 @@ static int backend_session_close(struct mr_backend *b, uint32_t index)
 
 static int backend_public_put(struct mr_backend *b, const struct mr_key *key, struct mr_ref ref)
 {
-	int rc = mr_tables_key_put(&b->tables, b->tables.public_keys, key, ref);
+	int rc = mr_keys_public_put(&b->tables, key, ref);
 
 	if (rc)
 		return rc;
 	rc = mr_control_public_port(b, key, true);
 	if (rc)
-		mr_tables_key_del(&b->tables, b->tables.public_keys, key);
+		mr_keys_public_del(&b->tables, key);
 	return rc;
 }
 
 static int backend_public_del(struct mr_backend *b, const struct mr_key *key)
 {
-	int rc = mr_tables_key_del(&b->tables, b->tables.public_keys, key);
+	int rc = mr_keys_public_del(&b->tables, key);
 
 	return rc ? rc : mr_control_public_port(b, key, false);
 }
 
 static int backend_target_put(struct mr_backend *b, const struct mr_key *key, struct mr_ref ref)
 {
-	int rc = mr_tables_key_put(&b->tables, b->tables.target_keys, key, ref);
+	int rc = mr_keys_target_put(&b->tables, key, ref);
 
 	if (rc)
 		return rc;
 	rc = mr_control_upstream_block(b, key->block, true);
 	if (rc)
-		mr_tables_key_del(&b->tables, b->tables.target_keys, key);
+		mr_keys_target_del(&b->tables, key);
 	return rc;
 }
 
 static int backend_target_del(struct mr_backend *b, const struct mr_key *key)
 {
-	int rc = mr_tables_key_del(&b->tables, b->tables.target_keys, key);
+	int rc = mr_keys_target_del(&b->tables, key);
 
 	return rc ? rc : mr_control_upstream_block(b, key->block, false);
 }
 
 static int backend_address_put(struct mr_backend *b, uint32_t slot, const struct mr_addr *addr)
 {
-	if (slot >= MR_PUBLIC_MAX)
-		return -EINVAL;
-	b->tables.addresses[slot] = *addr;
-	return 0;
+	return mr_keys_address_put(&b->tables, slot, addr);
 }
 
 static int backend_address_get(struct mr_backend *b, uint32_t slot, struct mr_addr *ret_addr)

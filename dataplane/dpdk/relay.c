@@ -6,7 +6,6 @@
 #include "relay.h"
 
 #include <rte_ether.h>
-#include <rte_hash.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_prefetch.h>
@@ -14,17 +13,22 @@
 
 #include "core/rewrite.h"
 #include "events.h"
+#include "keys.h"
 #include "port.h"
 #include "routes.h"
 #include "tables.h"
 
 #define PREFETCH_AHEAD 4
 
+/* What of a record deciding may touch: its hot lines, all of them in either direction. */
+#define HOT_LINES 4
+
 struct found {
 	struct mr_session *session; /* NULL: none */
-	uint32_t index;
 	uint32_t public_slot;
-	uint8_t side; /* enum mr_side */
+	uint32_t hash; /* MR_SIDE_TARGET: of the key */
+	uint8_t side;  /* enum mr_side */
+	bool certain;  /* that the record has the key */
 };
 
 /* Of one burst: the packets that got past the parser, without gaps. */
@@ -32,12 +36,12 @@ struct burst {
 	struct mr_worker *w;
 	struct mr_tables *t;
 	const struct mr_port *port;
+	struct mr_ingress ingress;
 	uint64_t now;
 	unsigned count;
 	uint8_t frame[MR_BURST]; /* index into the frames */
 	struct mr_packet packets[MR_BURST];
-	struct mr_key client_keys[MR_BURST];
-	struct mr_key target_keys[MR_BURST];
+	const void *lines[MR_BURST]; /* of a table of keys; NULL: no need to look */
 	struct found found[MR_BURST];
 };
 
@@ -72,55 +76,92 @@ static void parse(struct burst *b, struct rte_mbuf **frames, uint16_t count, str
 		ret[i].reason = (uint8_t)reason;
 		if (reason != (int)MR_PARSED)
 			continue;
-		b->client_keys[b->count] = mr_key_public(&p->dst, p->dport);
-		b->target_keys[b->count] =
-			mr_key_target(&p->src, p->sport, mr_be16_to_cpu(p->dport));
 		b->frame[b->count++] = (uint8_t)i;
 	}
 }
 
-static void set_found(struct burst *b, unsigned i, const void *data, enum mr_side side)
+/*
+ * The two key spaces may overlap in ports (on different addresses), so the side is only a guess,
+ * and the same one as in XDP.
+ */
+static void guess_sides(struct burst *b)
 {
-	struct mr_ref ref = mr_ref_unpack(data);
+	const struct mr_tables *t = b->t;
 
-	b->found[i] = (struct found){
-		.session = &b->t->sessions[ref.index],
-		.index = ref.index,
-		.public_slot = ref.public_slot,
-		.side = (uint8_t)side,
-	};
+	for (unsigned i = 0; i < b->count; i++) {
+		const struct mr_packet *p = &b->packets[i];
+		struct found *f = &b->found[i];
+		uint16_t port = mr_be16_to_cpu(p->dport);
+
+		if (port < t->upstream_lo) {
+			int slot = mr_keys_address(t, &p->dst);
+
+			f->side = MR_SIDE_CLIENT;
+			f->public_slot = (uint32_t)slot;
+			b->lines[i] = slot < 0 ? NULL : mr_keys_port(t, (uint32_t)slot, port);
+		} else {
+			struct mr_key key = mr_keys_of_target(p);
+
+			f->side = MR_SIDE_TARGET;
+			f->hash = mr_key_hash(t->hash_seed, &key);
+			b->lines[i] = mr_keys_bucket(t, f->hash, 0);
+		}
+		rte_prefetch0(b->lines[i]);
+	}
 }
 
-/* The two key spaces may overlap in ports (on different addresses), so the order is only a guess,
- * and the same one as in XDP. */
-static void look_up(struct burst *b)
+/* Records that the first line of a table leads to, and what of them will be needed. */
+static void follow_lines(struct burst *b)
 {
-	const void *clients[MR_BURST], *targets[MR_BURST];
-	void *client_data[MR_BURST], *target_data[MR_BURST];
-	uint64_t client_hits = 0, target_hits = 0;
-
 	for (unsigned i = 0; i < b->count; i++) {
-		clients[i] = &b->client_keys[i];
-		targets[i] = &b->target_keys[i];
-	}
-	rte_hash_lookup_bulk_data(b->t->public_keys, clients, b->count, &client_hits, client_data);
-	rte_hash_lookup_bulk_data(b->t->target_keys, targets, b->count, &target_hits, target_data);
-	for (unsigned i = 0; i < b->count; i++) {
-		bool client = client_hits >> i & 1, target = target_hits >> i & 1;
+		struct found *f = &b->found[i];
+		bool client = f->side == MR_SIDE_CLIENT;
+		uint32_t entry = 0;
+		const char *hot;
 
-		if (client && target)
-			client = mr_be16_to_cpu(b->packets[i].dport) < b->t->upstream_lo;
-		if (client)
-			set_found(b, i, client_data[i], MR_SIDE_CLIENT);
-		else if (target)
-			set_found(b, i, target_data[i], MR_SIDE_TARGET);
-		else
-			b->found[i].session = NULL;
-		if (b->found[i].session) {
-			rte_prefetch0(b->found[i].session);
-			rte_prefetch0((const char *)b->found[i].session + RTE_CACHE_LINE_SIZE);
-		}
+		if (client && b->lines[i])
+			entry = __atomic_load_n((const uint32_t *)b->lines[i], __ATOMIC_ACQUIRE);
+		else if (!client)
+			entry = mr_keys_target_hint(b->lines[i], f->hash);
+		f->certain = client && entry;
+		f->session = entry ? &b->t->sessions[entry - 1] : NULL;
+		if (!entry)
+			continue;
+		hot = (const char *)&f->session->lock;
+		for (unsigned line = 0; line < HOT_LINES; line++)
+			rte_prefetch0(hot + line * RTE_CACHE_LINE_SIZE);
+		if (!client)
+			rte_prefetch0(
+				&f->session->legs[mr_be16_to_cpu(b->packets[i].dport) % MR_LEGS]);
 	}
+}
+
+/* The whole search, the side that was guessed first; false if there is no session. */
+static bool search(const struct mr_tables *t, const struct mr_packet *p, struct found *f)
+{
+	enum mr_side guess = f->side;
+	uint32_t entry = 0;
+
+	for (unsigned i = 0; i < 2 && !entry; i++) {
+		f->side = (uint8_t)(i ? !guess : guess);
+		entry = f->side == MR_SIDE_CLIENT ? mr_keys_find_client(t, p, &f->public_slot)
+						  : mr_keys_find_target(t, p);
+	}
+	f->session = entry ? &t->sessions[entry - 1] : NULL;
+	return entry;
+}
+
+/* Makes a hint an answer. */
+static bool found_session(const struct mr_tables *t, const struct mr_packet *p, struct found *f)
+{
+	struct mr_key key;
+
+	if (f->certain)
+		return true;
+	key = mr_keys_of_target(p);
+	if (likely(f->session && mr_session_has_key(f->session, &key)))
+		return true;
+	return search(t, p, f);
 }
 
 /*
@@ -190,17 +231,17 @@ static void refresh_target(struct burst *b, struct mr_session *s)
 	reason = find_next_hop(b, &route, s->id);
 	if (reason != MR_REASON_to_target && reason != MR_REASON_no_neighbour)
 		return;
-	mr_session_lock(s);
+	mr_session_begin(b->t, s);
 	mr_remember_next_hop(s, &route);
-	mr_session_unlock(s);
+	mr_session_end(b->t, s);
 }
 
 /* A bond's member stands for the bond; the interface may take tags off. */
-static void learn_ingress(const struct burst *b, struct mr_ingress *ret)
+static void learn_ingress(struct burst *b)
 {
 	const struct mr_link *link = mr_tables_link(b->t, b->port->ifindex);
 
-	*ret = (struct mr_ingress){
+	b->ingress = (struct mr_ingress){
 		.ifindex = link ? link->ifindex : b->port->ifindex,
 		.vlan_stripped = link && link->flags & MR_LINK_VLAN_STRIPPED,
 	};
@@ -210,20 +251,18 @@ static int decide(
 	struct burst *b, const struct mr_packet *p, const struct found *f, struct mr_route *ret)
 {
 	struct mr_session *s = f->session;
-	struct mr_ingress ingress;
 	int reason;
 
 	if (f->side == MR_SIDE_CLIENT) {
-		mr_session_lock(s);
+		mr_session_begin(b->t, s);
 		reason = (int)mr_decide_client(s, p, f->public_slot, b->now, ret);
-		mr_session_unlock(s);
+		mr_session_end(b->t, s);
 		return reason;
 	}
 	refresh_target(b, s);
-	learn_ingress(b, &ingress);
-	mr_session_lock(s);
-	reason = (int)mr_decide_target(s, p, &ingress, b->now, ret);
-	mr_session_unlock(s);
+	mr_session_begin(b->t, s);
+	reason = (int)mr_decide_target(s, p, &b->ingress, b->now, ret);
+	mr_session_end(b->t, s);
 	if (reason == MR_REASON_to_client)
 		ret->src = b->t->addresses[ret->public_slot % MR_PUBLIC_MAX];
 	return reason;
@@ -238,9 +277,9 @@ static int complete_next_hop(struct burst *b, struct mr_session *s, struct mr_ro
 	reason = find_next_hop(b, route, s->id);
 	if (reason != MR_REASON_to_target)
 		return reason;
-	mr_session_lock(s);
+	mr_session_begin(b->t, s);
 	mr_remember_next_hop(s, route);
-	mr_session_unlock(s);
+	mr_session_end(b->t, s);
 	return reason;
 }
 
@@ -318,13 +357,18 @@ static int rewrite(struct rte_mbuf *frame, const struct mr_packet *p, const stru
 	return MR_REASON_to_target;
 }
 
+static uint32_t index_of(const struct burst *b, const struct found *f)
+{
+	return (uint32_t)(f->session - b->t->sessions);
+}
+
 static int report_icmp(struct burst *b, const struct mr_packet *p, const struct found *f)
 {
 	struct mr_session *s = f->session;
 	struct mr_event event = {
 		.time_ns = b->now,
 		.session_id = s->id,
-		.index = f->index,
+		.index = index_of(b, f),
 		.kind = MR_EVENT_ICMP,
 		.slot = (__u8)(mr_be16_to_cpu(p->dport) & (MR_LEGS - 1)),
 		.addr = p->icmp_from,
@@ -339,9 +383,9 @@ static int report_icmp(struct burst *b, const struct mr_packet *p, const struct 
 	if (f->side != MR_SIDE_TARGET)
 		return MR_REASON_not_for_us;
 	memcpy(event.payload, &payload, sizeof(event.payload));
-	mr_session_lock(s);
+	mr_session_begin(b->t, s);
 	reason = (int)mr_decide_icmp(s, p);
-	mr_session_unlock(s);
+	mr_session_end(b->t, s);
 	if (reason == MR_REASON_icmp_hint)
 		mr_events_notify(b->w, &event);
 	return reason;
@@ -353,7 +397,7 @@ static int report_too_big(
 	struct mr_event event = {
 		.time_ns = b->now,
 		.session_id = f->session->id,
-		.index = f->index,
+		.index = index_of(b, f),
 		.kind = MR_EVENT_TOO_BIG,
 		.slot = r->slot,
 		.addr = r->dst,
@@ -374,7 +418,7 @@ static void report_leg(struct burst *b, const struct mr_packet *p, const struct 
 	struct mr_event event = {
 		.time_ns = b->now,
 		.session_id = f->session->id,
-		.index = f->index,
+		.index = index_of(b, f),
 		.slot = route->slot,
 		.addr = from_client ? p->src : route->dst,
 		.port = from_client ? p->sport : route->dport,
@@ -427,14 +471,16 @@ void mr_relay_burst(struct mr_worker *w, const struct mr_port *port, struct rte_
 	parse(&b, frames, count, ret);
 	if (!b.count)
 		return;
-	look_up(&b);
+	learn_ingress(&b);
+	guess_sides(&b);
+	follow_lines(&b);
 	for (unsigned i = 0; i < b.count; i++) {
 		struct mr_relayed *r = &ret[b.frame[i]];
 		struct mr_packet *p = &b.packets[i];
+		struct found *f = &b.found[i];
 
-		if (b.found[i].session)
-			r->reason =
-				(uint8_t)relay(&b, frames[b.frame[i]], p, &b.found[i], &r->ifindex);
+		if (found_session(b.t, p, f))
+			r->reason = (uint8_t)relay(&b, frames[b.frame[i]], p, f, &r->ifindex);
 		else
 			r->reason = p->kind == MR_PACKET_ICMP ? MR_REASON_not_for_us
 							      : MR_REASON_no_session;

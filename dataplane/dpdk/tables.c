@@ -1,112 +1,113 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tables.c - session records in one array, keys in two rte_hash tables that workers read without a
- * lock, links in a sorted array that is replaced whole.
+ * tables.c - session records in one array, links in a sorted array that is replaced whole, and the
+ * memory of keys.h's tables.
  */
 #include "tables.h"
 
 #include <errno.h>
-#include <rte_errno.h>
-#include <rte_hash.h>
-#include <rte_jhash.h>
 #include <rte_malloc.h>
 #include <sched.h>
 #include <string.h>
-
-_Static_assert(sizeof(void *) == 8, "a struct mr_ref travels in the pointer that rte_hash keeps");
+#include <sys/random.h>
 
 #define SPINS_BEFORE_YIELD 256
+
+/* Workers may share a CPU with whoever writes the record: let it run. */
+static void wait_a_little(unsigned *spins)
+{
+	if (++*spins % SPINS_BEFORE_YIELD)
+		rte_pause();
+	else
+		sched_yield();
+}
 
 void mr_session_lock_slow(struct bpf_spin_lock *lock)
 {
 	unsigned spins = 0;
 
-	/* Workers may share a CPU with whoever holds the lock: let it run. */
 	do {
-		while (__atomic_load_n(&lock->val, __ATOMIC_RELAXED)) {
-			if (++spins % SPINS_BEFORE_YIELD)
-				rte_pause();
-			else
-				sched_yield();
-		}
+		while (__atomic_load_n(&lock->val, __ATOMIC_RELAXED))
+			wait_a_little(&spins);
 	} while (__atomic_exchange_n(&lock->val, 1, __ATOMIC_ACQUIRE));
 }
 
-size_t mr_tables_memory(uint32_t max_sessions, uint32_t max_public_keys)
+static uint32_t max_addresses(const struct mr_backend_config *config)
 {
-	/* An entry of rte_hash: key and data, its place in a bucket and in an extra one, a free
-	 * slot. Generously rounded, for growth to powers of two. */
-	const size_t per_key = 256;
-
-	return (size_t)max_sessions * (sizeof(struct mr_session) + per_key) +
-		(size_t)max_public_keys * per_key;
+	return config->max_addresses ? config->max_addresses : MR_PUBLIC_MAX;
 }
 
-static struct rte_hash *create_keys(const char *name, uint32_t entries, struct rte_rcu_qsbr *rcu)
+/* Records and an empty one before them, so that their hot parts begin with a cache line. */
+static size_t records_size(const struct mr_backend_config *config)
 {
-	struct rte_hash_parameters params = {
-		.name = name,
-		/* the least that rte_hash takes is a bucket of 8 */
-		.entries = mr_max(entries, 64U),
-		.key_len = sizeof(struct mr_key),
-		.hash_func = rte_jhash,
-		.hash_func_init_val = 0,
-		.socket_id = SOCKET_ID_ANY,
-		/* the extra buckets make good the promise that `entries` keys fit */
-		.extra_flag =
-			RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
-	};
-	struct rte_hash_rcu_config config = {.v = rcu, .mode = RTE_HASH_QSBR_MODE_DQ};
-	struct rte_hash *keys = rte_hash_create(&params);
+	return ((size_t)config->max_sessions + 1) * sizeof(struct mr_session);
+}
 
-	if (!keys)
-		return NULL;
-	if (rte_hash_rcu_qsbr_add(keys, &config)) {
-		rte_hash_free(keys);
-		return NULL;
-	}
-	return keys;
+static size_t lines_size(const struct mr_backend_config *config)
+{
+	return (size_t)max_addresses(config) * MR_PORT_LINES * sizeof(struct mr_port_line);
+}
+
+static size_t buckets_size(const struct mr_backend_config *config)
+{
+	return (size_t)mr_bucket_count(config->max_sessions) * sizeof(struct mr_bucket);
+}
+
+size_t mr_tables_memory(const struct mr_backend_config *config)
+{
+	return records_size(config) + lines_size(config) + buckets_size(config);
+}
+
+static int take_tables(const struct mr_backend_config *config, struct mr_tables *t)
+{
+	const size_t lead = RTE_CACHE_LINE_SIZE - offsetof(struct mr_session, lock);
+	int rc = mr_memory_take("sessions", records_size(config), &t->records_memory);
+
+	if (!rc)
+		rc = mr_memory_take("lines", lines_size(config), &t->lines_memory);
+	if (!rc)
+		rc = mr_memory_take("buckets", buckets_size(config), &t->buckets_memory);
+	if (rc)
+		return rc;
+	t->sessions = (void *)((char *)t->records_memory.at + lead);
+	t->lines = t->lines_memory.at;
+	t->buckets = t->buckets_memory.at;
+	return 0;
 }
 
 int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
 	struct mr_tables *ret_tables, struct mr_why *ret_why)
 {
-	const size_t lead = RTE_CACHE_LINE_SIZE - offsetof(struct mr_session, lock);
 	struct mr_tables t = {
 		.max_sessions = config->max_sessions,
+		.max_addresses = max_addresses(config),
+		.bucket_mask = mr_bucket_count(config->max_sessions) - 1,
 		.generation = 1,
 		.upstream_lo = config->upstream_lo,
+		.shared = workers > 1,
 	};
 
+	if (getrandom(&t.hash_seed, sizeof(t.hash_seed), 0) != sizeof(t.hash_seed))
+		return mr_dpdk_why(ret_why, -errno, "random numbers: %m");
 	t.rcu = rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(workers), RTE_CACHE_LINE_SIZE);
-	if (!t.rcu || rte_rcu_qsbr_init(t.rcu, workers))
-		goto no_memory;
-	t.records = rte_zmalloc("sessions",
-		lead + (size_t)config->max_sessions * sizeof(struct mr_session),
-		RTE_CACHE_LINE_SIZE);
 	t.links = rte_zmalloc("links", sizeof(*t.links), 0);
-	t.public_keys = create_keys("public_keys", config->max_public_keys, t.rcu);
-	t.target_keys = create_keys("target_keys", config->max_sessions, t.rcu);
-	if (!t.records || !t.links || !t.public_keys || !t.target_keys)
-		goto no_memory;
-	t.sessions = (void *)((char *)t.records + lead);
+	if (!t.rcu || !t.links || rte_rcu_qsbr_init(t.rcu, workers) || take_tables(config, &t)) {
+		mr_tables_close(&t);
+		return mr_dpdk_why(ret_why, -ENOMEM,
+			"tables for %u sessions don't fit into DPDK's memory: raise memory in "
+			"dpdk { }, or lower max-sessions",
+			config->max_sessions);
+	}
 	*ret_tables = t;
 	return 0;
-
-no_memory:
-	mr_tables_close(&t);
-	return mr_dpdk_why(ret_why, -ENOMEM,
-		"tables for %u sessions don't fit into DPDK's memory: raise memory in dpdk { }, or "
-		"lower max-sessions",
-		config->max_sessions);
 }
 
 void mr_tables_close(struct mr_tables *t)
 {
-	rte_hash_free(t->target_keys);
-	rte_hash_free(t->public_keys);
+	mr_memory_give_back(&t->buckets_memory);
+	mr_memory_give_back(&t->lines_memory);
+	mr_memory_give_back(&t->records_memory);
 	rte_free(t->links);
-	rte_free(t->records);
 	rte_free(t->rcu);
 	*t = (struct mr_tables){0};
 }
@@ -133,17 +134,35 @@ int mr_tables_session_put(struct mr_tables *t, uint32_t index, const struct mr_s
 	return 0;
 }
 
+/* A copy of what no worker was writing meanwhile. */
+static void read_record(const struct mr_tables *t, struct mr_session *s, struct mr_session *ret)
+{
+	uint32_t before;
+	unsigned spins = 0;
+
+	if (t->shared) {
+		mr_session_lock(s);
+		*ret = *s;
+		mr_session_unlock(s);
+		return;
+	}
+	for (;;) {
+		before = __atomic_load_n(&s->lock.val, __ATOMIC_ACQUIRE);
+		*ret = *s;
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (!(before & 1) && __atomic_load_n(&s->lock.val, __ATOMIC_RELAXED) == before)
+			return;
+		wait_a_little(&spins);
+	}
+}
+
 int mr_tables_session_get(
 	struct mr_tables *t, uint32_t first, uint32_t count, struct mr_session *ret_sessions)
 {
 	if (first > t->max_sessions || count > t->max_sessions - first)
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
-		struct mr_session *s = &t->sessions[first + i];
-
-		mr_session_lock(s);
-		ret_sessions[i] = *s;
-		mr_session_unlock(s);
+		read_record(t, &t->sessions[first + i], &ret_sessions[i]);
 		ret_sessions[i].lock.val = 0;
 	}
 	return 0;
@@ -156,33 +175,8 @@ int mr_tables_session_close(struct mr_tables *t, uint32_t index)
 	if (index >= t->max_sessions)
 		return -EINVAL;
 	s = &t->sessions[index];
-	mr_session_lock(s);
-	s->flags &= (__u8)~MR_SESSION_OPEN;
-	mr_session_unlock(s);
-	return 0;
-}
-
-int mr_tables_key_put(
-	struct mr_tables *t, struct rte_hash *keys, const struct mr_key *key, struct mr_ref ref)
-{
-	uint64_t packed = (uint64_t)ref.public_slot << 32 | ref.index;
-
-	if (ref.index >= t->max_sessions || ref.public_slot >= MR_PUBLIC_MAX)
-		return -EINVAL;
-	if (rte_hash_lookup(keys, key) >= 0)
-		return -EEXIST;
-	if (keys == t->public_keys && !mr_addr_equal(&t->addresses[ref.public_slot], &key->addr))
-		return -EINVAL;
-	return rte_hash_add_key_data(keys, key, (void *)(uintptr_t)packed);
-}
-
-int mr_tables_key_del(struct mr_tables *t, struct rte_hash *keys, const struct mr_key *key)
-{
-	int32_t rc = rte_hash_del_key(keys, key);
-
-	if (rc < 0)
-		return rc;
-	t->keys_deleted = true;
+	/* `flags` is the daemon's alone: workers read it. */
+	__atomic_store_n(&s->flags, s->flags & (__u8)~MR_SESSION_OPEN, __ATOMIC_RELAXED);
 	return 0;
 }
 

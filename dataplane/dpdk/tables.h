@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tables.h - session records, the two key tables and the link table.
+ * tables.h - session records and the link table; what leads to a record is keys.h's.
  *
  * Called from the daemon's thread, but for the lookups and the locks, which workers use while they
  * are online in the RCU variable.
@@ -10,8 +10,8 @@
 
 #include "dpdk.h"
 
-/** Octets of DPDK memory that tables of this size take, all told. */
-size_t mr_tables_memory(uint32_t max_sessions, uint32_t max_public_keys);
+/** Octets of DPDK memory that the tables take, all told. */
+size_t mr_tables_memory(const struct mr_backend_config *config);
 
 int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
 	struct mr_tables *ret_tables, struct mr_why *ret_why);
@@ -22,9 +22,6 @@ int mr_tables_session_put(struct mr_tables *t, uint32_t index, const struct mr_s
 int mr_tables_session_get(
 	struct mr_tables *t, uint32_t first, uint32_t count, struct mr_session *ret_sessions);
 int mr_tables_session_close(struct mr_tables *t, uint32_t index);
-int mr_tables_key_put(
-	struct mr_tables *t, struct rte_hash *keys, const struct mr_key *key, struct mr_ref ref);
-int mr_tables_key_del(struct mr_tables *t, struct rte_hash *keys, const struct mr_key *key);
 int mr_tables_link_put(struct mr_tables *t, uint32_t ifindex, const struct mr_link *link);
 int mr_tables_link_del(struct mr_tables *t, uint32_t ifindex);
 
@@ -34,14 +31,12 @@ void mr_tables_bump_generation(struct mr_tables *t);
 /** NULL if there is none. Worker. */
 const struct mr_link *mr_tables_link(const struct mr_tables *t, uint32_t ifindex);
 
-static inline struct mr_ref mr_ref_unpack(const void *data)
-{
-	uint64_t packed = (uintptr_t)data;
-
-	return (struct mr_ref){(uint32_t)packed, (uint32_t)(packed >> 32)};
-}
-
-/* The lock of a record. Held for some tens of instructions, by workers and the daemon. */
+/*
+ * The lock of a record, held for some tens of instructions. Where there is one worker, nobody else
+ * writes records that keys lead to: the lock is a count then, odd while the worker writes, for the
+ * daemon to know a whole copy by. That spares an atomic instruction, which would also wait for all
+ * that the packet before it has left to be stored.
+ */
 void mr_session_lock_slow(struct bpf_spin_lock *lock);
 
 static inline void mr_session_lock(struct mr_session *s)
@@ -53,6 +48,22 @@ static inline void mr_session_lock(struct mr_session *s)
 static inline void mr_session_unlock(struct mr_session *s)
 {
 	__atomic_store_n(&s->lock.val, 0, __ATOMIC_RELEASE);
+}
+
+/** A worker writes the record from here on, until mr_session_end(). */
+static inline void mr_session_begin(const struct mr_tables *t, struct mr_session *s)
+{
+	if (unlikely(t->shared)) {
+		mr_session_lock(s);
+		return;
+	}
+	__atomic_store_n(&s->lock.val, s->lock.val + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static inline void mr_session_end(const struct mr_tables *t, struct mr_session *s)
+{
+	__atomic_store_n(&s->lock.val, t->shared ? 0 : s->lock.val + 1, __ATOMIC_RELEASE);
 }
 
 #endif

@@ -18,6 +18,7 @@
 
 #include "eal.h"
 #include "events.h"
+#include "keys.h"
 #include "routes.h"
 #include "tables.h"
 #include "worker.h"
@@ -218,8 +219,8 @@ int mr_vec_dpdk_world(struct mr_vec_dpdk *bed, const struct mr_vec_file *file)
 	struct mr_tables *t = &bed->backend.tables;
 	int rc = 0;
 
-	for (size_t i = 0; i < file->n_addresses; i++)
-		t->addresses[i] = file->addresses[i];
+	for (uint32_t i = 0; i < file->n_addresses && !rc; i++)
+		rc = mr_keys_address_put(t, i, &file->addresses[i]);
 	for (size_t i = 0; i < file->n_links && !rc; i++)
 		rc = mr_tables_link_put(t, file->links[i].ifindex, &file->links[i].link);
 	t->generation = file->generation;
@@ -235,11 +236,11 @@ static int put_session(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
 	int rc = mr_tables_session_put(t, MR_VEC_INDEX, session);
 
 	if (!rc)
-		rc = mr_tables_key_put(t, t->target_keys, &key, ref);
+		rc = mr_keys_target_put(t, &key, ref);
 	for (uint32_t i = 0; i < file->n_addresses && !rc; i++) {
 		ref.public_slot = i;
 		key = mr_vec_public_key(file, row, i);
-		rc = mr_tables_key_put(t, t->public_keys, &key, ref);
+		rc = mr_keys_public_put(t, &key, ref);
 	}
 	return rc;
 }
@@ -252,10 +253,10 @@ static int take_session(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
 	int rc = mr_tables_session_get(t, MR_VEC_INDEX, 1, ret_session);
 
 	if (!rc)
-		rc = mr_tables_key_del(t, t->target_keys, &key);
+		rc = mr_keys_target_del(t, &key);
 	for (uint32_t i = 0; i < file->n_addresses && !rc; i++) {
 		key = mr_vec_public_key(file, row, i);
-		rc = mr_tables_key_del(t, t->public_keys, &key);
+		rc = mr_keys_public_del(t, &key);
 	}
 	return rc;
 }

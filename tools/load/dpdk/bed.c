@@ -21,6 +21,7 @@
 #include "eal.h"
 #include "events.h"
 #include "frames.h"
+#include "keys.h"
 #include "routes.h"
 #include "tables.h"
 #include "tap.h"
@@ -86,6 +87,7 @@ static int open_port(struct mr_bed *bed, unsigned i, struct mr_why *why)
 	if (rc)
 		return mr_dpdk_why(why, rc, "%s: %s", port->device, strerror(-rc));
 	port->started = true;
+	port->multi_segs = true; /* as the driver says of itself */
 	port->mac = (struct rte_ether_addr){{0x02, 0, 0, 0, 0, (uint8_t)(1 + i)}};
 	bed->backend.n_ports = i + 1;
 	rc = mr_tap_open(port, 1, &mtu, why);
@@ -162,12 +164,13 @@ static int put_session(struct mr_tables *t, uint32_t index)
 	uint32_t slot = index / MR_BED_PER_ADDRESS;
 	int rc;
 
-	t->addresses[slot] = public;
-	rc = mr_tables_session_put(t, index, &session);
+	rc = mr_keys_address_put(t, slot, &public);
 	if (!rc)
-		rc = mr_tables_key_put(t, t->public_keys, &key, (struct mr_ref){index, slot});
+		rc = mr_tables_session_put(t, index, &session);
+	if (!rc)
+		rc = mr_keys_public_put(t, &key, (struct mr_ref){index, slot});
 	key = mr_key_target(&session.target, session.target_port, session.upstream_base);
-	return rc ? rc : mr_tables_key_put(t, t->target_keys, &key, (struct mr_ref){index, 0});
+	return rc ? rc : mr_keys_target_put(t, &key, (struct mr_ref){index, 0});
 }
 
 static void forget(const struct mr_event *event, void *context)
@@ -261,9 +264,7 @@ int mr_bed_open(
 		rc = own_namespace(ret_why);
 	if (!rc)
 		rc = mr_eal_start(&b->options,
-			mr_tables_memory(config.max_sessions, config.max_public_keys) +
-				POOL_MEMORY + OTHER_MEMORY,
-			&b->huge, ret_why);
+			mr_tables_memory(&config) + POOL_MEMORY + OTHER_MEMORY, &b->huge, ret_why);
 	if (rc)
 		return rc;
 	ret_bed->payload_sum = mr_bed_payload_sum();
