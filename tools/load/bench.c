@@ -3,8 +3,8 @@
  * bench.c - moshrelay-load bench: sets up all contestants, lets them take turns, tells the figures.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
-#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +13,14 @@
 
 #include "bench_result.h"
 #include "command.h"
-#include "generator.h"
 #include "html.h"
 #include "net.h"
 #include "peers.h"
 #include "scale.h"
+#include "turn.h"
 
-#define WARM_MS 300
-
-/* Before the rounds, so many answers a session, or so long. */
-#define ANSWERS   20
-#define ANSWER_MS 15000
+/* Two clock readings for each run of a BPF program: only BPF contestants would pay for them. */
+#define BPF_STATS "/proc/sys/kernel/bpf_stats_enabled"
 
 struct bench_options {
 	unsigned rounds;
@@ -37,11 +34,11 @@ struct bench_options {
 
 struct bench {
 	struct bench_options opt;
-	struct mr_generator *generator;
+	struct mr_turn_bed bed;
 	struct mr_contestant *contestants;
 	unsigned n_contestants;
-	const struct mr_contestant *of_row[MR_BENCH_ROWS_MAX];
-	pid_t softirqd; /* the relay's core's */
+	struct mr_contestant *of_row[MR_BENCH_ROWS_MAX];
+	bool bpf_stats; /* were on, and are to be put on again */
 	struct mr_bench_result result;
 };
 
@@ -194,7 +191,7 @@ static int choose_cores(struct mr_bench_result *result)
 	return 0;
 }
 
-static void add_row(struct bench *bench, const struct mr_contestant *contestant, uint32_t sessions)
+static void add_row(struct bench *bench, struct mr_contestant *contestant, uint32_t sessions)
 {
 	struct mr_bench_result *result = &bench->result;
 
@@ -223,30 +220,6 @@ static void add_missing(struct bench *bench, const struct mr_peer *peer, int r, 
 	mr_cli_error("cannot set up %s: %s", peer->name, missing->why);
 }
 
-/**
- * Lets the targets answer on every session, several times over: a relay gives up a session that
- * never was, and a leg that was answered on is the common case.
- */
-static int answer_all(struct bench *bench, struct mr_contestant *contestant)
-{
-	pid_t napi[MR_TOPOLOGY_THREADS_MAX];
-	uint64_t sent, arrived = 0;
-	int r;
-
-	memcpy(mr_generator_endpoints(bench->generator), contestant->endpoints,
-		contestant->n_endpoints * sizeof(*contestant->endpoints));
-	mr_topology_pin(&contestant->topology, bench->result.relay_cpu, napi);
-	r = mr_generator_start(bench->generator, &contestant->topology, contestant->n_endpoints,
-		contestant->next_seq, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI, true);
-	for (unsigned i = 0; r == 0 && i < ANSWER_MS / 100 &&
-		arrived < (uint64_t)contestant->n_endpoints * ANSWERS;
-		i++) {
-		poll(NULL, 0, 100);
-		mr_generator_counts(bench->generator, &sent, &arrived);
-	}
-	return r < 0 ? r : mr_generator_stop(bench->generator, &contestant->next_seq);
-}
-
 /** Sets up everybody; who can't is noted as missing. */
 static void set_up(struct bench *bench)
 {
@@ -259,13 +232,13 @@ static void set_up(struct bench *bench)
 		if (bench->opt.only && !listed(bench->opt.only, peer->name))
 			continue;
 		*contestant = (struct mr_contestant){.peer = peer,
-			.generator = bench->generator,
+			.generator = bench->bed.generator,
 			.cpu = bench->result.relay_cpu,
 			.daemon = bench->opt.daemon,
 			.sessions = bench->opt.sessions};
 		r = mr_contestant_start(contestant, i, &why);
 		if (r == 0 && peer->own)
-			r = answer_all(bench, contestant);
+			r = mr_turn_answer_all(&bench->bed, contestant);
 		if (r < 0) {
 			add_missing(bench, peer, r, why.text);
 			mr_contestant_free(contestant);
@@ -276,91 +249,6 @@ static void set_up(struct bench *bench)
 		if (contestant->n_endpoints > 1)
 			add_row(bench, contestant, contestant->n_endpoints);
 	}
-}
-
-/** What is read before and after a turn. */
-struct reading {
-	uint64_t ns, sent, arrived, relay_ns;
-	struct mr_proc_core core;
-};
-
-static void take_reading(const struct bench *bench, const struct mr_contestant *contestant,
-	const pid_t *napi, unsigned n_napi, struct reading *ret_reading)
-{
-	struct reading reading = {.ns = mr_now_ns()};
-
-	mr_generator_counts(bench->generator, &reading.sent, &reading.arrived);
-	for (unsigned i = 0; i < n_napi; i++)
-		reading.relay_ns += mr_proc_cpu_ns(napi[i]);
-	for (unsigned i = 0; i < contestant->n_pids; i++) {
-		pid_t pids[64];
-		unsigned n = mr_proc_group(contestant->pids[i], pids, 64);
-
-		for (unsigned k = 0; k < n; k++)
-			reading.relay_ns += mr_proc_cpu_ns(pids[k]);
-	}
-	reading.relay_ns += mr_proc_cpu_ns(bench->softirqd);
-	mr_proc_core(bench->result.relay_cpu, &reading.core);
-	*ret_reading = reading;
-}
-
-static struct mr_bench_turn turn_of(const struct reading *before, const struct reading *after)
-{
-	double seconds = (double)(after->ns - before->ns) / 1e9;
-	double arrived = (double)(after->arrived - before->arrived);
-	double relay_ns = (double)(after->relay_ns - before->relay_ns);
-	double task = (double)(after->core.task - before->core.task);
-	double softirq = (double)(after->core.softirq - before->core.softirq);
-	double steal = (double)(after->core.steal - before->core.steal);
-	double idle = (double)(after->core.idle - before->core.idle);
-	double all = task + softirq + steal + idle;
-	struct mr_bench_turn turn = {
-		.delivered = arrived / seconds,
-		.offered = (double)(after->sent - before->sent) / seconds,
-		.ns_a_packet = arrived > 0 ? relay_ns / arrived : 0,
-	};
-
-	if (all > 0) {
-		turn.idle = idle / all;
-		turn.softirq = softirq / all;
-		turn.foreign = (task + softirq + steal) / all - relay_ns / (seconds * 1e9);
-		if (turn.foreign < 0)
-			turn.foreign = 0;
-	}
-	return turn;
-}
-
-static int take_turn(struct bench *bench, unsigned row_number)
-{
-	struct mr_bench_row *row = &bench->result.rows[row_number];
-	struct mr_contestant *contestant = (struct mr_contestant *)bench->of_row[row_number];
-	pid_t napi[MR_TOPOLOGY_THREADS_MAX];
-	struct reading before, after;
-	unsigned n_napi;
-	int r;
-
-	if (!mr_contestant_alive(contestant))
-		return -ECHILD;
-	memcpy(mr_generator_endpoints(bench->generator), contestant->endpoints,
-		row->sessions * sizeof(*contestant->endpoints));
-	n_napi = mr_topology_pin(&contestant->topology, bench->result.relay_cpu, napi);
-	/* what relays in the kernel alone must not share its core with strangers; a program has to
-	 * share it with the kernel's part, so there both keep a common priority */
-	for (unsigned i = 0; i < n_napi; i++)
-		mr_proc_realtime(napi[i], contestant->peer->in_kernel);
-	r = mr_generator_start(bench->generator, &contestant->topology, row->sessions,
-		contestant->next_seq, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI, false);
-	if (r < 0)
-		return r;
-	poll(NULL, 0, WARM_MS);
-	take_reading(bench, contestant, napi, n_napi, &before);
-	poll(NULL, 0, (int)bench->opt.turn_ms);
-	take_reading(bench, contestant, napi, n_napi, &after);
-	r = mr_generator_stop(bench->generator, &contestant->next_seq);
-	if (r < 0)
-		return r;
-	row->turns[row->n++] = turn_of(&before, &after);
-	return 0;
 }
 
 static void measure(struct bench *bench)
@@ -374,7 +262,9 @@ static void measure(struct bench *bench)
 
 			if (atomic_load(&mr_load_stop))
 				return;
-			r = take_turn(bench, i);
+			r = mr_turn_take(
+				&bench->bed, bench->of_row[i], row->sessions, &row->turns[row->n]);
+			row->n += r == 0;
 			if (r < 0)
 				mr_cli_error("cannot measure %s: %s", row->name,
 					r == -ECHILD ? "its program has ended" : strerror(-r));
@@ -395,7 +285,7 @@ static void measure_scale(struct bench *bench)
 
 		if (!contestant->peer->own || atomic_load(&mr_load_stop))
 			continue;
-		mr_scale_measure(contestant, bench->generator, &bench->result);
+		mr_scale_measure(contestant, bench->bed.generator, &bench->result);
 		return;
 	}
 }
@@ -425,22 +315,33 @@ static enum mr_exit tell(const struct bench *bench, const char *command)
 	return r < 0 ? MR_EXIT_FAILED : MR_EXIT_DONE;
 }
 
+/** Turns a switch of the kernel from one value to another; false: it had another, or can't. */
+static bool write_switch(const char *path, char from, char to)
+{
+	mr_cleanup(mr_close_fd) int fd = open(path, O_RDWR | O_CLOEXEC);
+	char now;
+
+	return fd >= 0 && pread(fd, &now, 1, 0) == 1 && now == from && pwrite(fd, &to, 1, 0) == 1;
+}
+
 static void bench_free(struct bench **bench_p)
 {
 	struct bench *bench = *bench_p;
 
 	if (!bench)
 		return;
+	if (bench->bpf_stats)
+		write_switch(BPF_STATS, '0', '1');
 	for (unsigned i = 0; i < bench->n_contestants; i++)
 		mr_contestant_free(&bench->contestants[i]);
-	mr_generator_free(&bench->generator);
+	mr_generator_free(&bench->bed.generator);
 	free(bench->contestants);
 	free(bench);
 }
 
 static enum mr_exit prepare(struct bench *bench)
 {
-	char name[32];
+	struct mr_turn_bed *bed = &bench->bed;
 	int r;
 
 	if (geteuid() != 0)
@@ -453,11 +354,14 @@ static enum mr_exit prepare(struct bench *bench)
 	bench->result.seconds = bench->opt.turn_ms / 1000.0;
 	if (!bench->opt.daemon)
 		bench->opt.daemon = find_daemon();
-	r = mr_generator_new(bench->result.generator_cpu, &bench->generator);
+	*bed = (struct mr_turn_bed){.generator_cpu = bench->result.generator_cpu,
+		.relay_cpu = bench->result.relay_cpu,
+		.turn_ms = bench->opt.turn_ms};
+	r = mr_generator_new(bed->generator_cpu, &bed->generator);
 	if (r < 0)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot load the generator: %s", strerror(-r));
-	snprintf(name, sizeof(name), "ksoftirqd/%d", bench->result.relay_cpu);
-	mr_proc_find(name, &bench->softirqd, 1);
+	mr_turn_bed_init(bed);
+	bench->bpf_stats = write_switch(BPF_STATS, '1', '0');
 	/* this thread only waits: it must not wait on the relay's core */
 	mr_proc_pin(0, bench->result.generator_cpu);
 	return MR_EXIT_DONE;

@@ -21,8 +21,8 @@ struct mr_bench_turn {
 	double offered;     /* that the generator sent */
 	double ns_a_packet; /* processor time of what relays, a delivered datagram */
 	double idle;        /* 0..1: the relay's core had nothing to do */
-	double softirq;     /* 0..1: it worked in interrupts: here that is the target's sink */
-	double foreign;     /* 0..1: the relay's core worked for somebody else */
+	double foreign;     /* 0..1: it worked for others, or its host did */
+	double strays;      /* datagrams for which the relay had no open session */
 };
 
 struct mr_bench_row {
@@ -79,9 +79,14 @@ struct mr_bench_comparison {
 	const char *name, *against;
 	uint32_t sessions;
 	char title[64];
-	struct mr_bench_spread ratio;
+	struct mr_bench_spread ratio; /* of delivered datagrams */
+	struct mr_bench_spread cost;  /* of processor time a datagram, the other way round */
+	bool by_cost;    /* a generator was the limit: `cost` is what counts, not `ratio` */
 	double at_least; /* 0: nothing is promised */
 };
+
+/** The ratio that counts. */
+struct mr_bench_spread mr_bench_comparison_value(const struct mr_bench_comparison *comparison);
 
 extern const unsigned mr_bench_n_goals;
 
@@ -91,6 +96,10 @@ bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
 
 /** Of the ratios a/b of delivered datagrams, round by round. */
 struct mr_bench_spread mr_bench_ratio(const struct mr_bench_row *a, const struct mr_bench_row *b);
+
+/** Of the ratios b/a of processor time a datagram, round by round. */
+struct mr_bench_spread mr_bench_cost_ratio(
+	const struct mr_bench_row *a, const struct mr_bench_row *b);
 
 /** NULL: the row's figures can be trusted; else why not, in static storage or `buf`. */
 const char *mr_bench_doubt(const struct mr_bench_row *row, char *buf, size_t size);

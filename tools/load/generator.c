@@ -27,7 +27,7 @@
  * million frames take. A signal ends it.
  */
 #define FRAMES      (1u << 30)
-#define BATCH       64
+#define BATCH       256
 #define STOP_SIGNAL SIGUSR2
 #define STOP_NS     10000000
 

@@ -258,8 +258,8 @@ static void bench_rows(FILE *out, const struct mr_bench_result *result)
 
 static void bench_goals(FILE *out, const struct mr_bench_result *result)
 {
-	fputs("<table><tr><th>ratio of delivered datagrams</th><th>median</th><th>rounds</th>"
-	      "<th>at least</th></tr>\n",
+	fputs("<table><tr><th>median of ratios</th><th>delivered</th><th>rounds</th>"
+	      "<th>processor time a datagram</th><th>rounds</th><th>at least</th></tr>\n",
 		out);
 	for (unsigned i = 0; i < mr_bench_n_goals; i++) {
 		struct mr_bench_comparison comparison;
@@ -268,11 +268,15 @@ static void bench_goals(FILE *out, const struct mr_bench_result *result)
 			continue;
 		fputs("<tr><td>", out);
 		put_text(out, comparison.title);
-		fprintf(out, "</td><td>%.2f</td><td>%.2f to %.2f</td><td>", comparison.ratio.median,
-			comparison.ratio.min, comparison.ratio.max);
+		fprintf(out,
+			"</td><td>%.2f</td><td>%.2f to %.2f</td><td>%.2f</td><td>%.2f to "
+			"%.2f</td><td>",
+			comparison.ratio.median, comparison.ratio.min, comparison.ratio.max,
+			comparison.cost.median, comparison.cost.min, comparison.cost.max);
 		if (comparison.at_least > 0)
-			fprintf(out, "%.1f%s", comparison.at_least,
-				comparison.ratio.median >= comparison.at_least
+			fprintf(out, "%.1f%s%s", comparison.at_least,
+				comparison.by_cost ? " by time" : "",
+				mr_bench_comparison_value(&comparison).median >= comparison.at_least
 					? ""
 					: " <span class=\"doubt\">missed</span>");
 		fputs("</td></tr>\n", out);

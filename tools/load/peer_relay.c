@@ -4,7 +4,10 @@
  * sessions opened over the setup socket like anybody's.
  */
 #include <arpa/inet.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +21,8 @@
 #include "scale.h"
 #include "sessions.h"
 
-#define READY_MS 15000
+#define READY_MS    15000
+#define DETACHED_MS 3000
 
 /*
  * The daemon holds a socket for each public port, however many addresses have it; so sessions
@@ -90,23 +94,6 @@ static int mount_bpf(struct mr_contestant *contestant)
 	return 0;
 }
 
-/** What the daemon said last: the best account of why it is gone. */
-static void last_words(const struct mr_contestant *contestant, struct mr_proc_why *ret_why)
-{
-	char path[96], line[192], last[192] = "it ended without a word";
-	FILE *log;
-
-	snprintf(path, sizeof(path), "%s/log", contestant->dir);
-	log = fopen(path, "re");
-	while (log && fgets(line, sizeof(line), log)) {
-		line[strcspn(line, "\n")] = '\0';
-		snprintf(last, sizeof(last), "%s", line);
-	}
-	if (log)
-		fclose(log);
-	snprintf(ret_why->text, sizeof(ret_why->text), "%s", last);
-}
-
 static int connect_daemon(
 	struct mr_contestant *contestant, struct mr_rpc **ret_rpc, struct mr_proc_why *ret_why)
 {
@@ -117,7 +104,7 @@ static int connect_daemon(
 	snprintf(path, sizeof(path), "%s/run/setup.sock", contestant->dir);
 	while (mr_rpc_connect(path, MR_RPC_TIMEOUT_MS, ret_rpc, &error) != MR_EXIT_DONE) {
 		if (!mr_contestant_alive(contestant) || mr_now_ns() > until_ns) {
-			last_words(contestant, ret_why);
+			mr_contestant_last_words(contestant, ret_why);
 			return -EPROTO;
 		}
 		poll(NULL, 0, 10); /* until the socket is there, there is nothing to wait on */
@@ -201,16 +188,78 @@ int mr_peer_relay_start(struct mr_contestant *contestant, struct mr_proc_why *re
 	return r;
 }
 
-int mr_peer_relay_restart(struct mr_contestant *contestant, bool empty)
+int mr_peer_relay_strays(struct mr_contestant *contestant, uint64_t *ret_strays)
+{
+	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
+	struct mr_rpc_error error;
+	json_t *stats = NULL, *reasons;
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/run/setup.sock", contestant->dir);
+	if (mr_rpc_connect(path, MR_RPC_TIMEOUT_MS, &rpc, &error) != MR_EXIT_DONE ||
+		mr_rpc_call(rpc, "stats", NULL, &stats, &error) != MR_EXIT_DONE)
+		return -ECHILD;
+	reasons = json_object_get(stats, "reasons");
+	*ret_strays = (uint64_t)(json_integer_value(json_object_get(reasons, "no_session")) +
+		json_integer_value(json_object_get(reasons, "session_closed")));
+	json_decref(stats);
+	return 0;
+}
+
+static int remove_pin(const char *path, const struct stat *stat, int kind, struct FTW *ftw)
+{
+	(void)stat, (void)kind;
+	return ftw->level > 0 ? remove(path) : 0;
+}
+
+/** Is one of the relay's programs still attached? Call it in the bastion's namespace. */
+static bool attached(const struct mr_contestant *contestant)
+{
+	for (unsigned end = MR_END_PUBLIC; end <= MR_END_UPSTREAM; end++) {
+		uint32_t id = 0;
+
+		if (bpf_xdp_query_id(contestant->topology.ifindex[end], 0, &id) == 0 && id != 0)
+			return true;
+	}
+	return false;
+}
+
+/** The kernel takes a program off after its last pin is gone, in its own time. */
+static int wait_detached(const struct mr_contestant *contestant)
+{
+	mr_cleanup(mr_close_fd) int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	uint64_t until_ns = mr_now_ns() + DETACHED_MS * UINT64_C(1000000);
+	int r;
+
+	if (home < 0)
+		return -errno;
+	r = mr_netns_enter(contestant->topology.netns_fd[MR_HOST_BASTION]);
+	while (r == 0 && attached(contestant)) {
+		if (mr_now_ns() > until_ns)
+			r = -ETIMEDOUT;
+		else
+			poll(NULL, 0, 5);
+	}
+	if (mr_netns_enter(home) < 0)
+		return -errno;
+	return r;
+}
+
+int mr_peer_relay_empty(struct mr_contestant *contestant)
 {
 	char path[96];
-	int r = 0;
+	int r;
 
-	if (empty) {
-		snprintf(path, sizeof(path), "%s/bpf", contestant->dir);
-		if (umount2(path, MNT_DETACH) < 0)
-			return -errno;
-		r = mount_bpf(contestant);
-	}
-	return r < 0 ? r : start_daemon(contestant);
+	snprintf(path, sizeof(path), "%s/bpf", contestant->dir);
+	/* one by one: other mount namespaces may have a copy of the mount, which keeps the pins */
+	nftw(path, remove_pin, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	if (umount2(path, MNT_DETACH) < 0)
+		return -errno;
+	r = mount_bpf(contestant);
+	return r < 0 ? r : wait_detached(contestant);
+}
+
+int mr_peer_relay_restart(struct mr_contestant *contestant)
+{
+	return start_daemon(contestant);
 }

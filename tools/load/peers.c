@@ -335,3 +335,19 @@ bool mr_contestant_alive(const struct mr_contestant *contestant)
 	}
 	return true;
 }
+
+void mr_contestant_last_words(const struct mr_contestant *contestant, struct mr_proc_why *ret_why)
+{
+	char path[96], line[192], last[192] = "it ended without a word";
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", contestant->dir);
+	log = fopen(path, "re");
+	while (log && fgets(line, sizeof(line), log)) {
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(last, sizeof(last), "%s", line);
+	}
+	if (log)
+		fclose(log);
+	snprintf(ret_why->text, sizeof(ret_why->text), "%s", last);
+}

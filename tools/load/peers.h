@@ -76,10 +76,17 @@ int mr_contestant_aim(struct mr_contestant *contestant, const char *address, uin
 /** This project's own relay (peer_relay.c); the argument is its --dataplane. */
 int mr_peer_relay_start(struct mr_contestant *contestant, struct mr_proc_why *ret_why);
 
-/**
- * Starts its daemon again, which has ended, and doesn't wait for it. `empty`: takes everything out
- * of the kernel before, as a reboot would.
+/** Datagrams since its start that found no open session: a figure that holds such measures nothing.
  */
-int mr_peer_relay_restart(struct mr_contestant *contestant, bool empty);
+int mr_peer_relay_strays(struct mr_contestant *contestant, uint64_t *ret_strays);
+
+/** What its program said last. */
+void mr_contestant_last_words(const struct mr_contestant *contestant, struct mr_proc_why *ret_why);
+
+/** Starts its daemon, which has ended, again and doesn't wait for it. */
+int mr_peer_relay_restart(struct mr_contestant *contestant);
+
+/** Takes out of the kernel what its daemon, which has ended, left there, as a reboot would. */
+int mr_peer_relay_empty(struct mr_contestant *contestant);
 
 #endif

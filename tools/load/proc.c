@@ -339,30 +339,3 @@ unsigned mr_proc_group(pid_t group, pid_t *pids, unsigned max)
 	}
 	return n;
 }
-
-int mr_proc_core(int cpu, struct mr_proc_core *ret_core)
-{
-	mr_cleanup(close_file) FILE *file = fopen("/proc/stat", "re");
-	char line[LINE_MAX], name[16];
-
-	if (!file)
-		return -errno;
-	snprintf(name, sizeof(name), "cpu%d ", cpu);
-	while (fgets(line, sizeof(line), file)) {
-		uint64_t v[8];
-
-		if (strncmp(line, name, strlen(name)) != 0)
-			continue;
-		if (sscanf(line + strlen(name),
-			    "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
-			    " %" SCNu64 " %" SCNu64,
-			    &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]) != 8)
-			return -EPROTO;
-		*ret_core = (struct mr_proc_core){.task = v[0] + v[1] + v[2],
-			.softirq = v[5] + v[6],
-			.steal = v[7],
-			.idle = v[3] + v[4]};
-		return 0;
-	}
-	return -ENOENT;
-}

@@ -75,14 +75,4 @@ unsigned mr_proc_find(const char *prefix, pid_t *pids, unsigned max);
 /** Processes of the group `group` that are alive now, at most `max`; returns how many. */
 unsigned mr_proc_group(pid_t group, pid_t *pids, unsigned max);
 
-/** What a core did since the machine started, in jiffies. */
-struct mr_proc_core {
-	uint64_t task;    /* programs and kernel threads */
-	uint64_t softirq; /* and interrupts */
-	uint64_t steal;   /* it ran something outside this machine */
-	uint64_t idle;
-};
-
-int mr_proc_core(int cpu, struct mr_proc_core *ret_core);
-
 #endif

@@ -37,6 +37,7 @@ struct scale {
 	char socket[96];
 	char self[4096];
 	pid_t serve;
+	int64_t have; /* sessions that the daemon has come back with */
 };
 
 static void add_fact(struct scale *scale, const char *name, const char *title, const char *unit,
@@ -112,6 +113,7 @@ static double wait_sessions(struct scale *scale, uint64_t start_ns, json_int_t s
 {
 	struct mr_rpc_error error;
 
+	scale->have = 0;
 	while (mr_now_ns() - start_ns < READY_NS && mr_contestant_alive(scale->contestant)) {
 		mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
 		json_t *status = NULL;
@@ -122,6 +124,8 @@ static double wait_sessions(struct scale *scale, uint64_t start_ns, json_int_t s
 			mr_rpc_call(rpc, "status", NULL, &status, &error) == MR_EXIT_DONE)
 			have = json_integer_value(json_object_get(status, "sessions"));
 		json_decref(status);
+		if (have >= 0)
+			scale->have = have;
 		if (have >= sessions)
 			return (double)(mr_now_ns() - start_ns) / 1e9;
 		poll(NULL, 0, 5); /* nothing tells when the socket appears */
@@ -304,6 +308,20 @@ static void measure_roam(struct scale *scale)
 	json_decref(json);
 }
 
+/** The daemon was restarted and has not got its sessions. */
+static void add_no_return(struct scale *scale, const char *what)
+{
+	struct mr_proc_why last;
+	char why[512];
+
+	mr_contestant_last_words(scale->contestant, &last);
+	snprintf(why, sizeof(why),
+		"the daemon %s with %" PRId64 " of %u sessions; its log ends: %s",
+		mr_contestant_alive(scale->contestant) ? "came back" : "ended", scale->have,
+		scale->contestant->n_endpoints, last.text);
+	add_failure(scale, what, why);
+}
+
 static void kill_daemon(struct mr_contestant *contestant)
 {
 	kill(-contestant->pids[0], SIGKILL);
@@ -330,12 +348,12 @@ static void measure_restart(struct scale *scale)
 	poll(NULL, 0, RESTART_SETTLE_MS);
 	kill_daemon(contestant);
 	start_ns = mr_now_ns();
-	seconds = mr_peer_relay_restart(contestant, false) < 0
+	seconds = mr_peer_relay_restart(contestant) < 0
 		? -1
 		: wait_sessions(scale, start_ns, contestant->n_endpoints);
 	json = finish_self(scale, pid, "restart.json");
 	if (seconds < 0 || !json) {
-		add_failure(scale, "a restart", "the daemon did not come back with its sessions");
+		add_no_return(scale, "a restart");
 		json_decref(json);
 		return;
 	}
@@ -355,11 +373,15 @@ static void measure_reboot(struct scale *scale)
 	double seconds = -1;
 
 	kill_daemon(contestant);
+	if (mr_peer_relay_empty(contestant) < 0) {
+		add_failure(scale, "a reboot", "the kernel keeps what the daemon left there");
+		return;
+	}
 	start_ns = mr_now_ns();
-	if (mr_peer_relay_restart(contestant, true) == 0)
+	if (mr_peer_relay_restart(contestant) == 0)
 		seconds = wait_sessions(scale, start_ns, contestant->n_endpoints);
 	if (seconds < 0)
-		add_failure(scale, "a reboot", "the daemon did not come back with its sessions");
+		add_no_return(scale, "a reboot");
 	else
 		add_fact(scale, "reboot", "start with an empty kernel: restored all sessions after",
 			"s", seconds, 0, 3);

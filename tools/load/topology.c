@@ -12,6 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* The client's and the target's NAPI collects frames for so long; a ring holds 256. */
+#define COALESCE_NS "20000"
+
 static const enum mr_host host_of[MR_ENDS] = {
 	MR_HOST_CLIENT, MR_HOST_BASTION, MR_HOST_BASTION, MR_HOST_TARGET};
 static const char *const address_of[MR_ENDS] = {
@@ -81,22 +84,34 @@ static int set_up_end(
 	return r;
 }
 
+/** Writes to one attribute of the device in /sys, which shows the namespace that it was mounted in.
+ */
+static int set_attribute(struct mr_topology *topology, enum mr_link_end end, const char *name,
+	const char *value, struct mr_proc_why *ret_why)
+{
+	return mr_proc_run(value, ret_why, "ip netns exec %s tee /sys/class/net/%s/%s",
+		topology->netns[host_of[end]], topology->device[end], name);
+}
+
 /**
- * NAPI for one end, in a thread where it belongs to the bastion. Only for a device that is up does
- * the kernel tell its peer that it now takes raw frames (seen on 6.18).
+ * NAPI for one end, in a thread, so that each host works on a core of its own: without, what the
+ * bastion sends is received in its own thread, and the target's share counts as the relay's. Only
+ * for a device that is up does the kernel tell its peer that it now takes raw frames (seen on
+ * 6.18).
  */
 static int set_up_napi(
 	struct mr_topology *topology, enum mr_link_end end, struct mr_proc_why *ret_why)
 {
-	const char *netns = topology->netns[host_of[end]], *device = topology->device[end];
-	int r = mr_proc_run(
-		NULL, ret_why, "nsenter --net=/run/netns/%s ethtool -K %s gro on", netns, device);
+	int r = mr_proc_run(NULL, ret_why, "nsenter --net=/run/netns/%s ethtool -K %s gro on",
+		topology->netns[host_of[end]], topology->device[end]);
 
-	/* `ip netns exec` mounts the namespace's own /sys: here that is what is wanted */
-	if (r == 0 && host_of[end] == MR_HOST_BASTION)
-		r = mr_proc_run("1", ret_why, "ip netns exec %s tee /sys/class/net/%s/threaded",
-			netns, device);
-	return r;
+	if (r == 0)
+		r = set_attribute(topology, end, "threaded", "1", ret_why);
+	if (r < 0 || host_of[end] == MR_HOST_BASTION)
+		return r;
+	/* coalescing, as a card has it: the generator shares its core with these two */
+	r = set_attribute(topology, end, "gro_flush_timeout", COALESCE_NS, ret_why);
+	return r < 0 ? r : set_attribute(topology, end, "napi_defer_hard_irqs", "1", ret_why);
 }
 
 static int read_device(struct mr_topology *topology, enum mr_link_end end)
@@ -206,20 +221,38 @@ int mr_topology_sysctl(
 	return r;
 }
 
-unsigned mr_topology_pin(
-	const struct mr_topology *topology, int cpu, pid_t pids[MR_TOPOLOGY_THREADS_MAX])
+/** The NAPI threads of one end, pinned to `cpu`; returns how many. */
+static unsigned pin_end(const struct mr_topology *topology, enum mr_link_end end, int cpu,
+	pid_t *pids, unsigned max)
 {
-	unsigned n = 0;
+	char prefix[32];
+	unsigned n;
 
-	for (unsigned end = MR_END_PUBLIC; end <= MR_END_UPSTREAM; end++) {
-		char prefix[32];
-
-		snprintf(prefix, sizeof(prefix), "napi/%s-", topology->device[end]);
-		n += mr_proc_find(prefix, pids + n, MR_TOPOLOGY_THREADS_MAX - n);
-	}
+	snprintf(prefix, sizeof(prefix), "napi/%s-", topology->device[end]);
+	n = mr_proc_find(prefix, pids, max);
 	for (unsigned i = 0; i < n; i++) {
 		mr_proc_pin(pids[i], cpu);
 		mr_proc_prefer(pids[i]);
 	}
+	return n;
+}
+
+unsigned mr_topology_pin(const struct mr_topology *topology, int relay_cpu, int ends_cpu,
+	pid_t pids[MR_TOPOLOGY_THREADS_MAX])
+{
+	pid_t others[MR_TOPOLOGY_THREADS_MAX];
+	unsigned n = 0, n_others = 0;
+
+	for (unsigned end = 0; end < MR_ENDS; end++) {
+		if (host_of[end] == MR_HOST_BASTION)
+			n += pin_end(topology, (enum mr_link_end)end, relay_cpu, pids + n,
+				MR_TOPOLOGY_THREADS_MAX - n);
+		else
+			n_others += pin_end(topology, (enum mr_link_end)end, ends_cpu,
+				others + n_others, MR_TOPOLOGY_THREADS_MAX - n_others);
+	}
+	/* what is sent must be counted before it is lost in a queue: the generator can wait */
+	for (unsigned i = 0; i < n_others; i++)
+		mr_proc_realtime(others[i], true);
 	return n;
 }

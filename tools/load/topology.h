@@ -36,7 +36,7 @@ struct mr_topology {
 
 /**
  * Makes topology number `number` of this process. Offloads that a virtual link can't keep are off,
- * GRO is on (it brings NAPI), and the bastion's NAPI runs in kernel threads. The bastion forwards
+ * GRO is on (it brings NAPI), and every NAPI runs in a kernel thread. The bastion forwards
  * nothing yet. On failure what was made is in `topology` and goes with mr_topology_free().
  */
 int mr_topology_make(struct mr_topology *topology, unsigned number, struct mr_proc_why *ret_why);
@@ -48,10 +48,11 @@ int mr_topology_sysctl(
 	const struct mr_topology *topology, enum mr_host host, const char *name, const char *value);
 
 /**
- * Pins the bastion's NAPI threads to `cpu` and lists them; call it again after a program was
- * attached to an interface, because that makes new ones. Returns how many.
+ * Pins the bastion's NAPI threads to `relay_cpu` and lists them, and those of client and target to
+ * `ends_cpu`, before everything else there; call it again after a program was attached to an
+ * interface, because that makes new ones. Returns how many are listed.
  */
-unsigned mr_topology_pin(
-	const struct mr_topology *topology, int cpu, pid_t pids[MR_TOPOLOGY_THREADS_MAX]);
+unsigned mr_topology_pin(const struct mr_topology *topology, int relay_cpu, int ends_cpu,
+	pid_t pids[MR_TOPOLOGY_THREADS_MAX]);
 
 #endif
