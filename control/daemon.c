@@ -24,6 +24,7 @@
 #include "runt.h"
 #include "sandbox.h"
 #include "select.h"
+#include "vlan_offload.h"
 
 struct mr_daemon {
 	uv_loop_t loop;
@@ -36,6 +37,7 @@ struct mr_daemon {
 	struct mr_selection selection;
 	struct mr_changes *changes;
 	struct mr_loopback *loopback;
+	struct mr_vlan_offload *vlan_offload;
 	struct mr_feed *feed;
 	struct mr_neigh *neigh;
 	struct mr_store *store;
@@ -100,6 +102,21 @@ static void on_loopback_error(int family, int error, void *context)
 	mr_log_error("forwarding on lo (IPv%d) was switched off and can't be switched on again: "
 		     "%s: the relay finds no routes without it",
 		family == AF_INET ? 4 : 6, strerror(-error));
+}
+
+static void on_vlan_offload(const char *iface, int error, void *context)
+{
+	(void)context;
+	if (error)
+		mr_log_warning(
+			"interface %s: tags are taken off frames before generic XDP sees them, "
+			"and that can't be turned off: %s: its VLANs are not relayed",
+			iface, strerror(-error));
+	else
+		mr_log_notice(
+			"interface %s: rx-vlan-offload turned off, which generic XDP needs for "
+			"VLANs; moshrelay detach turns it on again",
+			iface);
 }
 
 /* Signals. */
@@ -223,6 +240,10 @@ static int start_kernel_side(struct mr_daemon *daemon, struct mr_why *why)
 	if (selection->dataplane != MR_DATAPLANE_DPDK)
 		r = mr_loopback_open(daemon->netlink, daemon->changes, on_loopback_error, daemon,
 			&daemon->loopback, why);
+	if (!r && selection->dataplane == MR_DATAPLANE_XDP_GENERIC)
+		r = mr_vlan_offload_open(daemon->netlink, &daemon->config.interfaces,
+			&daemon->routes.carriers, daemon->changes, on_vlan_offload, daemon,
+			&daemon->vlan_offload, why);
 	if (!r)
 		r = mr_feed_open(daemon->netlink, selection->ops, selection->backend,
 			(const char *const *)daemon->routes.carriers.items,
@@ -503,12 +524,15 @@ static void stop_dataplane(struct mr_daemon *daemon)
 	mr_neigh_close(daemon->neigh, detach);
 	mr_feed_close(daemon->feed);
 	mr_loopback_close(daemon->loopback, detach);
+	mr_vlan_offload_close(daemon->vlan_offload);
 	if (!selection->backend)
 		return;
-	if (detach)
-		selection->ops->detach(selection->backend);
-	else
+	if (!detach) {
 		selection->ops->close(selection->backend);
+		return;
+	}
+	selection->ops->detach(selection->backend);
+	mr_vlan_offload_put_back(daemon->changes);
 }
 
 /* Who asked for the dataplane to be taken off waits for this answer. */
