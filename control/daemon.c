@@ -90,10 +90,22 @@ static void on_notice(const struct mr_notice *notice, void *context)
 	mr_log(level_of(notice), "%s", text);
 }
 
-static void on_feed_error(const char *iface, int error, void *context)
+static void on_feed(const char *iface, enum mr_feed_news news, const char *why, void *context)
 {
 	(void)context;
-	mr_log_warning("interface %s: the dataplane refuses it: %s", iface, strerror(-error));
+	switch (news) {
+	case MR_FEED_ATTACHED:
+		mr_log_notice("interface %s: it is another one now, and relayed on", iface);
+		break;
+	case MR_FEED_GONE:
+		mr_log_warning(
+			"interface %s: it is gone; it is relayed on again when it comes back",
+			iface);
+		break;
+	case MR_FEED_REFUSED:
+		mr_log_warning("interface %s: the dataplane refuses it: %s", iface, why);
+		break;
+	}
 }
 
 static void on_loopback_error(int family, int error, void *context)
@@ -247,7 +259,7 @@ static int start_kernel_side(struct mr_daemon *daemon, struct mr_why *why)
 	if (!r)
 		r = mr_feed_open(daemon->netlink, selection->ops, selection->backend,
 			(const char *const *)daemon->routes.carriers.items,
-			daemon->routes.carriers.n, on_feed_error, daemon, &daemon->feed);
+			daemon->routes.carriers.n, on_feed, daemon, &daemon->feed);
 	if (!r)
 		r = mr_neigh_open(&daemon->loop, daemon->netlink, true, &daemon->neigh);
 	if (r && !why->text[0])

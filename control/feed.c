@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * feed.c - from the mirror of the kernel's network to the dataplane's link table and generation.
+ * feed.c - from the mirror of the kernel's network to the dataplane: which interfaces it is
+ * attached to, its link table, its generation.
  */
 #include "feed.h"
 
@@ -14,23 +15,37 @@ struct told {
 	struct mr_link link;
 };
 
+/* One of those that the dataplane was opened on. */
+struct attached {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex; /* 0: there is none, or it was refused */
+	uint32_t refused; /* the one that was refused, and told; 0: none */
+};
+
 struct mr_feed {
 	struct mr_netlink *netlink;
 	const struct mr_backend_ops *ops;
 	struct mr_backend *backend;
-	char (*interfaces)[IF_NAMESIZE];
+	struct attached *interfaces;
 	size_t n_interfaces;
-	mr_feed_error_fn *on_error;
+	mr_feed_fn *fn;
 	void *context;
 	struct told *told; /* sorted by index */
 	size_t n_told;
 	uint64_t bumps;
 };
 
+static void tell(
+	const struct mr_feed *feed, const char *iface, enum mr_feed_news news, const char *why)
+{
+	if (feed->fn)
+		feed->fn(iface, news, why, feed->context);
+}
+
 static bool is_attached(const struct mr_feed *feed, const char *name)
 {
 	for (size_t i = 0; i < feed->n_interfaces; i++)
-		if (!strcmp(feed->interfaces[i], name))
+		if (!strcmp(feed->interfaces[i].name, name))
 			return true;
 	return false;
 }
@@ -90,8 +105,8 @@ static int links_tell(struct mr_feed *feed)
 		old += known;
 		if (!error)
 			n_now++;
-		else if (feed->on_error)
-			feed->on_error(ifaces[i].name, error, feed->context);
+		else
+			tell(feed, ifaces[i].name, MR_FEED_REFUSED, strerror(-error));
 	}
 	for (; old < feed->n_told; old++)
 		(void)feed->ops->link_del(feed->backend, feed->told[old].ifindex);
@@ -99,6 +114,55 @@ static int links_tell(struct mr_feed *feed)
 	feed->told = now;
 	feed->n_told = n_now;
 	return 0;
+}
+
+static uint32_t present(const struct mr_feed *feed, const struct attached *one)
+{
+	const struct mr_iface *iface = mr_netlink_iface_by_name(feed->netlink, one->name);
+
+	return iface ? iface->ifindex : 0;
+}
+
+static void attach_one(struct mr_feed *feed, struct attached *one, uint32_t ifindex)
+{
+	struct mr_why why = {""};
+
+	if (!feed->ops->interface_set(feed->backend, one->name, ifindex, &why)) {
+		one->ifindex = ifindex;
+		one->refused = 0;
+		tell(feed, one->name, MR_FEED_ATTACHED, "");
+	} else if (one->refused != ifindex) {
+		one->refused = ifindex;
+		tell(feed, one->name, MR_FEED_REFUSED, why.text);
+	}
+}
+
+/* First off all that have lost their names, then to those that have them now: names may be swapped.
+ */
+static void interfaces_follow(struct mr_feed *feed)
+{
+	struct mr_why why;
+
+	if (!feed->ops->interface_set)
+		return;
+	for (size_t i = 0; i < feed->n_interfaces; i++) {
+		struct attached *one = &feed->interfaces[i];
+		uint32_t ifindex = present(feed, one);
+
+		if (!one->ifindex || one->ifindex == ifindex)
+			continue;
+		(void)feed->ops->interface_set(feed->backend, one->name, 0, &why);
+		one->ifindex = 0;
+		if (!ifindex)
+			tell(feed, one->name, MR_FEED_GONE, "");
+	}
+	for (size_t i = 0; i < feed->n_interfaces; i++) {
+		struct attached *one = &feed->interfaces[i];
+		uint32_t ifindex = present(feed, one);
+
+		if (ifindex && one->ifindex != ifindex)
+			attach_one(feed, one, ifindex);
+	}
 }
 
 static void bump(struct mr_feed *feed)
@@ -112,9 +176,12 @@ static void changed(unsigned changes, void *context)
 	struct mr_feed *feed = context;
 
 	if (changes & MR_NETLINK_LINKS) {
-		int error = links_tell(feed);
-		if (error && feed->on_error)
-			feed->on_error("all interfaces", error, feed->context);
+		int error;
+
+		interfaces_follow(feed);
+		error = links_tell(feed);
+		if (error)
+			tell(feed, "all", MR_FEED_REFUSED, strerror(-error));
 	}
 	/* The links first: a next hop that is looked up after the bump must find them. */
 	if (changes & ~(unsigned)MR_NETLINK_FORWARDING)
@@ -130,24 +197,24 @@ static void feed_free(struct mr_feed *feed)
 
 int mr_feed_open(struct mr_netlink *netlink, const struct mr_backend_ops *ops,
 	struct mr_backend *backend, const char *const *interfaces, size_t n_interfaces,
-	mr_feed_error_fn *on_error, void *context, struct mr_feed **ret_feed)
+	mr_feed_fn *fn, void *context, struct mr_feed **ret_feed)
 {
 	struct mr_feed *feed = calloc(1, sizeof(*feed));
 	int error = -ENOMEM;
 
 	if (!feed)
 		return -ENOMEM;
-	*feed = (struct mr_feed){.netlink = netlink,
-		.ops = ops,
-		.backend = backend,
-		.on_error = on_error,
-		.context = context};
+	*feed = (struct mr_feed){
+		.netlink = netlink, .ops = ops, .backend = backend, .fn = fn, .context = context};
 	feed->interfaces = calloc(n_interfaces ? n_interfaces : 1, sizeof(*feed->interfaces));
 	if (!feed->interfaces)
 		goto fail;
-	for (; feed->n_interfaces < n_interfaces; feed->n_interfaces++)
-		strncpy(feed->interfaces[feed->n_interfaces], interfaces[feed->n_interfaces],
-			IF_NAMESIZE - 1);
+	for (; feed->n_interfaces < n_interfaces; feed->n_interfaces++) {
+		struct attached *one = &feed->interfaces[feed->n_interfaces];
+
+		strncpy(one->name, interfaces[feed->n_interfaces], IF_NAMESIZE - 1);
+		one->ifindex = present(feed, one);
+	}
 	error = links_tell(feed);
 	if (!error)
 		error = mr_netlink_on_change(netlink, changed, feed);

@@ -100,6 +100,16 @@ struct mr_backend_ops {
 	int (*link_put)(struct mr_backend *backend, uint32_t ifindex, const struct mr_link *link);
 	int (*link_del)(struct mr_backend *backend, uint32_t ifindex);
 
+	/**
+	 * One of the interfaces that open() was told has become another one (made anew, renamed),
+	 * or none (`ifindex` 0): attaches to it, and has nothing to do with its predecessor any
+	 * more. -ENOENT: no such name was told. After another error the name is without an
+	 * interface, and the call can be made again. NULL: this dataplane is for the interfaces
+	 * that it found.
+	 */
+	int (*interface_set)(struct mr_backend *backend, const char *name, uint32_t ifindex,
+		struct mr_why *ret_why);
+
 	/** Every cached next hop is stale from now on. Cheap: call it on each netlink event. */
 	void (*routes_changed)(struct mr_backend *backend);
 

@@ -214,6 +214,43 @@ int mr_xdp_attach(
 	return rc;
 }
 
+/* The interface has lost its name, or is gone: then the kernel has taken off what was on it. */
+static void leave_port(struct mr_backend *b, struct mr_xdp_port *port)
+{
+	uint32_t ifindex = port->ifindex;
+
+	if (port->link_fd >= 0)
+		close(port->link_fd);
+	port->link_fd = -1;
+	drop_link(b, port->name);
+	bpf_map_delete_elem(bpf_map__fd(b->skel->maps.devices), &ifindex);
+	port->ifindex = 0;
+	port->adopted = false;
+}
+
+int mr_xdp_interface_set(
+	struct mr_backend *b, const char *name, uint32_t ifindex, struct mr_why *ret_why)
+{
+	struct mr_xdp_port *port = NULL;
+	int rc;
+
+	for (size_t i = 0; i < b->n_ports && !port; i++)
+		if (!strcmp(b->ports[i].name, name))
+			port = &b->ports[i];
+	if (!port)
+		return mr_why_set(ret_why, -ENOENT, "%s: not one of the relay's interfaces", name);
+	if (port->ifindex == ifindex && (!ifindex || port->link_fd >= 0))
+		return 0;
+	leave_port(b, port);
+	if (!ifindex)
+		return 0;
+	port->ifindex = ifindex;
+	rc = attach_port(b, port, ret_why);
+	if (rc < 0)
+		leave_port(b, port);
+	return rc < 0 ? rc : 0;
+}
+
 void mr_xdp_forget_links(struct mr_backend *b)
 {
 	for (size_t i = 0; i < b->n_ports; i++) {

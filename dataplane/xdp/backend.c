@@ -320,7 +320,9 @@ static void xdp_describe(struct mr_backend *b, char *buf, size_t size)
 		const struct mr_xdp_port *port = &b->ports[i];
 		int n = snprintf(buf + used, size - used, "%s%s: %s XDP%s", i ? ", " : "",
 			port->name, port->generic ? "generic" : "native",
-			port->adopted ? ", taken over" : "");
+			port->link_fd < 0       ? ", not attached now"
+				: port->adopted ? ", taken over"
+						: "");
 
 		if (n < 0)
 			break;
@@ -344,6 +346,7 @@ const struct mr_backend_ops mr_backend_xdp = {
 	.address_get = mr_xdp_address_get,
 	.link_put = mr_xdp_link_put,
 	.link_del = mr_xdp_link_del,
+	.interface_set = mr_xdp_interface_set,
 	.routes_changed = mr_xdp_routes_changed,
 	.stats = mr_xdp_stats,
 	.events_suppressed = mr_xdp_events_suppressed,

@@ -16,8 +16,8 @@ struct ring_buffer;
 /** An interface that the program is attached to. */
 struct mr_xdp_port {
 	char name[IF_NAMESIZE];
-	unsigned ifindex;
-	int link_fd; /* the pinned bpf_link */
+	unsigned ifindex; /* 0: there is no such interface now */
+	int link_fd;      /* the pinned bpf_link; -1: not attached */
 	bool generic;
 	bool adopted; /* it was attached before this daemon came */
 };
@@ -54,6 +54,10 @@ char *mr_xdp_pin_path(const struct mr_backend *backend, const char *prefix, cons
  */
 int mr_xdp_attach(
 	struct mr_backend *backend, const struct mr_backend_config *config, struct mr_why *ret_why);
+
+/** As backend.h's interface_set. */
+int mr_xdp_interface_set(
+	struct mr_backend *backend, const char *name, uint32_t ifindex, struct mr_why *ret_why);
 
 /** Takes the program off every interface and removes the links' pins. */
 void mr_xdp_detach(struct mr_backend *backend);

@@ -5,6 +5,7 @@
  * Each test has a network namespace and a BPF filesystem of its own, which go with its process.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,4 +300,55 @@ Test(backend, a_mode_is_not_changed_behind_the_operators_back)
 	cr_assert(strstr(why.text, "generic") != NULL, "%s", why.text);
 	cr_assert(zero(int, ops->open(&c, &b, &adopted, &why)), "%s", why.text);
 	ops->detach(b);
+}
+
+static void expect_attached(const char *name, bool attached)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "ip link show %s | %s ' xdp'", name,
+		attached ? "grep -q" : "{ ! grep -q");
+	strncat(command, attached ? "" : "; }", sizeof(command) - strlen(command) - 1);
+	run(command);
+}
+
+static int set_interface(struct mr_backend *b, unsigned ifindex)
+{
+	struct mr_why why;
+
+	return ops->interface_set(b, "mr0", ifindex, &why);
+}
+
+Test(backend, an_interface_that_is_made_anew_is_attached_again)
+{
+	struct mr_backend *b = must_open(false);
+	struct mr_why why = {};
+	bool adopted;
+
+	run("ip link del mr0 && ip link add mr0 type veth peer name mr1");
+	expect_attached("mr0", false);
+	cr_assert(eq(int, ops->interface_set(b, "lo", 1, &why), -ENOENT));
+	cr_assert(zero(int, set_interface(b, if_nametoindex("mr0"))));
+	expect_attached("mr0", true);
+
+	/* It loses its name, and gets it back. */
+	run("ip link set mr0 down && ip link set mr0 name mr9");
+	cr_assert(zero(int, set_interface(b, 0)));
+	expect_attached("mr9", false);
+	run("ip link set mr9 name mr0 && ip link set mr0 up");
+	cr_assert(zero(int, set_interface(b, if_nametoindex("mr0"))));
+	expect_attached("mr0", true);
+
+	/* A failure leaves it without an interface; the next call starts over. */
+	cr_assert(lt(int, set_interface(b, 999), 0));
+	expect_attached("mr0", false);
+	cr_assert(zero(int, set_interface(b, if_nametoindex("mr0"))));
+
+	/* The next daemon takes over the link that is there now. */
+	ops->close(b);
+	expect_attached("mr0", true);
+	cr_assert(zero(int, open_on("mr0", &b, &adopted, &why)), "%s", why.text);
+	cr_assert(adopted);
+	ops->detach(b);
+	expect_attached("mr0", false);
 }

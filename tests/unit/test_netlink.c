@@ -419,10 +419,11 @@ static const struct mr_backend_ops told_ops = {
 
 static unsigned feed_errors;
 
-static void feed_error(const char *iface, int error, void *context)
+static void feed_error(const char *iface, enum mr_feed_news news, const char *why, void *context)
 {
 	(void)iface, (void)context;
-	cr_assert_eq(error, -E2BIG);
+	cr_assert_eq(news, MR_FEED_REFUSED);
+	cr_assert_str_eq(why, strerror(E2BIG));
 	feed_errors++;
 }
 
@@ -471,6 +472,91 @@ Test(net, dataplane_is_told_of_links_and_changes)
 	netbed_here("ip link del x0");
 	expect(&bed, MR_NETLINK_LINKS);
 	cr_assert_eq(told.bumps, bumps);
+	netbed_close(&bed);
+}
+
+/* What a dataplane is attached to, and its refusals. */
+static struct {
+	uint32_t at[2]; /* v0, w0 */
+	int refuse;
+	unsigned gone, attached, refused;
+} follows;
+
+static int follows_set(
+	struct mr_backend *backend, const char *name, uint32_t ifindex, struct mr_why *ret_why)
+{
+	size_t number = strcmp(name, "v0") != 0;
+
+	(void)backend;
+	cr_assert_neq(follows.at[number], ifindex);
+	cr_assert(!ifindex || ifindex != follows.at[!number], "two names for one interface");
+	if (ifindex && follows.refuse) {
+		snprintf(ret_why->text, sizeof(ret_why->text), "no");
+		return follows.refuse;
+	}
+	follows.at[number] = ifindex;
+	return 0;
+}
+
+static void follows_hear(const char *iface, enum mr_feed_news news, const char *why, void *context)
+{
+	(void)iface, (void)context;
+	follows.gone += news == MR_FEED_GONE;
+	follows.attached += news == MR_FEED_ATTACHED;
+	follows.refused += news == MR_FEED_REFUSED;
+	cr_assert_str_eq(why, news == MR_FEED_REFUSED ? "no" : "");
+}
+
+Test(net, dataplane_follows_the_names_of_its_interfaces)
+{
+	static const struct mr_backend_ops ops = {.link_put = told_put,
+		.link_del = told_del,
+		.routes_changed = told_bump,
+		.interface_set = follows_set};
+	const char *interfaces[] = {"v0", "w0"};
+	struct netbed bed;
+	struct mr_feed *feed;
+
+	netbed_open(&bed);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	netbed_here("ip link add w0 type veth peer name w1");
+	expect(&bed, MR_NETLINK_LINKS);
+	follows.at[0] = netbed_ifindex("v0");
+	follows.at[1] = netbed_ifindex("w0");
+	cr_assert_eq(
+		mr_feed_open(bed.netlink, &ops, NULL, interfaces, 2, follows_hear, NULL, &feed), 0);
+	netbed_here("ip link set w0 mtu 1400");
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert_eq(follows.attached + follows.gone, 0, "it is the same one");
+
+	netbed_here("ip link del w0");
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert_eq(follows.at[1], 0);
+	netbed_here("ip link add w0 type veth peer name w1");
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert_eq(follows.at[1], netbed_ifindex("w0"));
+	cr_assert(follows.gone == 1 && follows.attached == 1 && !follows.refused);
+
+	/* Names are swapped before anybody looks. */
+	netbed_here("ip link set v0 down; ip link set v0 name x; ip link set w0 name v0; "
+		    "ip link set x name w0");
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert_eq(follows.at[0], netbed_ifindex("v0"));
+	cr_assert_eq(follows.at[1], netbed_ifindex("w0"));
+	cr_assert(follows.gone == 1 && follows.attached == 3 && !follows.refused);
+
+	/* Refused, told once, and tried again with each change. */
+	follows.refuse = -EOPNOTSUPP;
+	netbed_here("ip link del v0; ip link add v0 type veth peer name v1");
+	expect(&bed, MR_NETLINK_LINKS);
+	netbed_here("ip link set v0 mtu 1400");
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert(follows.at[0] == 0 && follows.refused == 1);
+	follows.refuse = 0;
+	netbed_here("ip link set v0 mtu 1500");
+	expect(&bed, MR_NETLINK_LINKS);
+	cr_assert_eq(follows.at[0], netbed_ifindex("v0"));
+	mr_feed_close(feed);
 	netbed_close(&bed);
 }
 
