@@ -14,6 +14,7 @@
 #include "maps.h"
 #include "next_hop.h"
 #include "notify.h"
+#include "quick.h"
 #include "rewrite.h"
 
 /* Longest payload that a missing UDP checksum is computed for; mosh's datagrams end near 1,300. */
@@ -24,6 +25,12 @@
  * every path that leads to it. Pointers may be null in its eyes, sessions travel as indices.
  */
 #define verified_alone __attribute__((noinline))
+
+/*
+ * Whether sessions' current legs are served without the lock (quick.h). Set by the loader, where
+ * other CPUs see loads and stores in the order of the program.
+ */
+const volatile bool quick = false;
 
 struct found {
 	__u32 index;
@@ -352,13 +359,14 @@ verified_alone int report_too_big(
 	return MR_REASON_too_big;
 }
 
-/* A packet that leads to a session. */
-mr_inline int relay(struct xdp_md *ctx, const struct mr_packet *p, const struct found *f, __u32 len,
-	struct mr_route *route)
+/* Decides under the lock, sees to events and next hops. */
+verified_alone int decide_slowly(struct xdp_md *ctx, const struct mr_packet *p,
+	const struct found *f, __u64 now, struct mr_route *route)
 {
-	__u64 now = bpf_ktime_get_coarse_ns();
 	int forward, reason;
 
+	if (!p || !f || !route)
+		return MR_REASON_internal;
 	if (p->kind == MR_PACKET_ICMP)
 		return f->side == MR_SIDE_TARGET ? report_icmp(ctx, p, f->index, now)
 						 : MR_REASON_not_for_us;
@@ -377,6 +385,46 @@ mr_inline int relay(struct xdp_md *ctx, const struct mr_packet *p, const struct 
 		if (reason != MR_REASON_to_target)
 			return reason;
 	}
+	return forward;
+}
+
+/* Without the lock; false: it takes the lock. */
+mr_inline bool decide_quickly(struct xdp_md *ctx, const struct mr_packet *p, const struct found *f,
+	__u64 now, struct mr_route *route)
+{
+	struct mr_session *s = bpf_map_lookup_elem(&sessions, &f->index);
+	__u32 generation = current_generation();
+	const struct mr_addr *public;
+	struct mr_ingress ingress;
+	__u32 slot;
+
+	if (!quick || !s || p->kind != MR_PACKET_UDP)
+		return false;
+	if (f->side == MR_SIDE_CLIENT)
+		return mr_quick_client(s, p, f->public_slot, generation, now, route);
+	learn_ingress(ctx, s, p, &ingress);
+	if (!mr_quick_target(s, p, &ingress, generation, now, route))
+		return false;
+	slot = route->public_slot;
+	public = bpf_map_lookup_elem(&addresses, &slot);
+	if (public)
+		route->src = *public;
+	return public;
+}
+
+/* A packet that leads to a session. */
+mr_inline int relay(struct xdp_md *ctx, const struct mr_packet *p, const struct found *f, __u32 len,
+	struct mr_route *route)
+{
+	__u64 now = bpf_ktime_get_coarse_ns();
+	int forward, reason;
+
+	if (mr_likely(decide_quickly(ctx, p, f, now, route)))
+		forward = f->side == MR_SIDE_CLIENT ? MR_REASON_to_target : MR_REASON_to_client;
+	else
+		forward = decide_slowly(ctx, p, f, now, route);
+	if (mr_reason_verdict(forward) != MR_VERDICT_SEND)
+		return forward;
 	if (mr_unlikely(mr_rewrite_check(p, route) != MR_REASON_to_target))
 		return report_too_big(p, route, f->index, now);
 	reason = rewrite(ctx, p, route, len);

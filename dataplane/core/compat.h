@@ -43,6 +43,12 @@ typedef _Bool bool;
  */
 #define mr_opaque(x) __asm__ volatile("" : "+r"(x))
 
+/* One load or store, here and not elsewhere, of what another CPU may read or write meanwhile. */
+#define mr_read_once(x)       (*(const volatile __typeof__(x) *)&(x))
+#define mr_write_once(x, val) (*(volatile __typeof__(x) *)&(x) = (val))
+/* Keeps the compiler from moving loads and stores across it. The CPU is not asked. */
+#define mr_compiler_barrier() __asm__ volatile("" ::: "memory")
+
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define mr_be16_to_cpu(x) __builtin_bswap16((__u16)(x))
 #define mr_be32_to_cpu(x) __builtin_bswap32((__u32)(x))

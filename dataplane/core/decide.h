@@ -66,25 +66,48 @@ mr_inline void mr_count_seq(struct mr_flow_stats *stats, __u64 *next, __u64 seq)
 		stats->lost--; /* it was late, not lost */
 }
 
-/** A client's datagram on a leg that it has. */
-mr_inline void mr_account_client(
-	struct mr_session *s, __u32 slot, const struct mr_packet *p, __u64 seq, __u64 now)
+/** A client's datagram on the current leg. */
+mr_inline void mr_account_current(struct mr_session *s, const struct mr_packet *p, __u64 now)
 {
-	struct mr_leg *leg = &s->legs[slot & (MR_LEGS - 1)];
+	__u64 seq = p->nonce & MR_MOSH_SEQ_MASK;
 
 	s->from_client.datagrams++;
 	s->from_client.bytes += p->payload_len;
-	if (slot == s->current) {
-		s->client_ns = now;
-		/* A forged number from far ahead must not count as so many losses. */
-		if (seq < s->client_seq || mr_seq_plausible(s, seq, now))
-			mr_count_seq(&s->from_client, &s->client_seq, seq);
-		return;
+	s->client_ns = now;
+	/* A forged number from far ahead must not count as so many losses. */
+	if (seq < s->client_seq || mr_seq_plausible(s, seq, now)) {
+		mr_count_seq(&s->from_client, &s->client_seq, seq);
+		s->client_last = seq + 1;
 	}
+}
+
+/** A client's datagram on another leg that it has. */
+mr_inline void mr_account_other(
+	struct mr_session *s, __u32 slot, const struct mr_packet *p, __u64 now)
+{
+	struct mr_leg *leg = &s->legs[slot & (MR_LEGS - 1)];
+	__u64 seq = p->nonce & MR_MOSH_SEQ_MASK;
+
+	s->from_client.datagrams++;
+	s->from_client.bytes += p->payload_len;
 	leg->client_ns = now;
 	leg->datagrams++;
 	if (seq >= leg->next_seq && mr_seq_plausible(s, seq, now))
 		leg->next_seq = seq + 1;
+}
+
+/** The way from a leg to the target. */
+mr_inline void mr_route_client(
+	const struct mr_session *s, __u32 slot, __u32 public_slot, struct mr_route *ret)
+{
+	ret->src = s->upstream;
+	ret->dst = s->target;
+	ret->sport = mr_cpu_to_be16((__u16)(s->upstream_base + slot));
+	ret->dport = s->target_port;
+	ret->slot = (__u8)slot;
+	ret->public_slot = (__u8)public_slot;
+	ret->side = MR_SIDE_CLIENT;
+	ret->nh = s->to_target;
 }
 
 /**
@@ -111,16 +134,11 @@ mr_inline enum mr_reason mr_decide_client(struct mr_session *s, const struct mr_
 		mr_leg_claim(s, slot, p, public_slot, now);
 		ret->events = 1 << MR_EVENT_LEG;
 	}
-	mr_account_client(s, slot, p, seq, now);
-
-	ret->src = s->upstream;
-	ret->dst = s->target;
-	ret->sport = mr_cpu_to_be16((__u16)(s->upstream_base + slot));
-	ret->dport = s->target_port;
-	ret->slot = (__u8)slot;
-	ret->public_slot = (__u8)public_slot;
-	ret->side = MR_SIDE_CLIENT;
-	ret->nh = s->to_target;
+	if (slot == s->current)
+		mr_account_current(s, p, now);
+	else
+		mr_account_other(s, slot, p, now);
+	mr_route_client(s, slot, public_slot, ret);
 	return MR_REASON_to_target;
 }
 
@@ -135,11 +153,31 @@ mr_inline bool mr_ingress_ok(
 	return vid == s->to_target.vlan || (!vid && in->vlan_stripped);
 }
 
+/** A target's datagram. */
+mr_inline void mr_account_target(struct mr_session *s, const struct mr_packet *p)
+{
+	s->from_target.datagrams++;
+	s->from_target.bytes += p->payload_len;
+	mr_count_seq(&s->from_target, &s->target_seq, p->nonce & MR_MOSH_SEQ_MASK);
+}
+
+/** The target has answered on the current leg. */
+mr_inline void mr_prove_current(struct mr_session *s, __u64 now)
+{
+	s->proven_seq = s->client_seq;
+	s->proven_ns = now;
+	s->target_ns = now;
+}
+
 /** The target has answered on a leg: it is proven, and the current one from now on. */
 mr_inline void mr_prove(struct mr_session *s, __u32 slot, __u64 now, struct mr_route *ret)
 {
 	struct mr_leg *leg = &s->legs[slot & (MR_LEGS - 1)];
 
+	if (slot == s->current) {
+		mr_prove_current(s, now);
+		return;
+	}
 	if (leg->state == MR_LEG_UNPROVEN) {
 		__u64 rtt_us = mr_ns_since(now, leg->claimed_ns) / MR_NS_PER_US;
 
@@ -147,17 +185,24 @@ mr_inline void mr_prove(struct mr_session *s, __u32 slot, __u64 now, struct mr_r
 		s->rtt_us = (__u32)(rtt_us > 0xffffffff ? 0xffffffff : rtt_us ? rtt_us : 1);
 		ret->events |= 1 << MR_EVENT_PROVEN;
 	}
-	if (slot != s->current) {
-		if (s->proven_ns)
-			ret->events |= 1 << MR_EVENT_ROAMED;
-		mr_leg_make_current(s, slot, now);
-		if (leg->next_seq > s->proven_seq)
-			s->proven_seq = leg->next_seq;
-	} else {
-		s->proven_seq = s->client_seq;
-	}
+	if (s->proven_ns)
+		ret->events |= 1 << MR_EVENT_ROAMED;
+	mr_leg_make_current(s, slot, now);
+	if (leg->next_seq > s->proven_seq)
+		s->proven_seq = leg->next_seq;
 	s->proven_ns = now;
-	s->target_ns = now;
+}
+
+/** The way from the target to the current leg. */
+mr_inline void mr_route_target(const struct mr_session *s, __u32 slot, struct mr_route *ret)
+{
+	ret->dst = s->client;
+	ret->sport = s->public_port;
+	ret->dport = s->client_port;
+	ret->slot = (__u8)slot;
+	ret->public_slot = s->client_public;
+	ret->side = MR_SIDE_TARGET;
+	ret->nh = s->to_client;
 }
 
 /** A datagram from the target to a session's block of upstream ports. As mr_decide_client(). */
@@ -178,18 +223,9 @@ mr_inline enum mr_reason mr_decide_target(struct mr_session *s, const struct mr_
 		return MR_REASON_empty_slot;
 
 	ret->events = 0;
-	s->from_target.datagrams++;
-	s->from_target.bytes += p->payload_len;
-	mr_count_seq(&s->from_target, &s->target_seq, p->nonce & MR_MOSH_SEQ_MASK);
+	mr_account_target(s, p);
 	mr_prove(s, slot, now, ret);
-
-	ret->dst = s->client;
-	ret->sport = s->public_port;
-	ret->dport = s->client_port;
-	ret->slot = (__u8)slot;
-	ret->public_slot = s->client_public;
-	ret->side = MR_SIDE_TARGET;
-	ret->nh = s->to_client;
+	mr_route_target(s, slot, ret);
 	return MR_REASON_to_client;
 }
 
@@ -202,14 +238,27 @@ mr_inline enum mr_reason mr_decide_icmp(const struct mr_session *s, const struct
 	return MR_REASON_icmp_hint;
 }
 
-/** Remembers a next hop that was looked up for `route`, unless the session has moved on since. */
+/**
+ * Remembers a next hop that was looked up for `route`, without the lock: the session may have moved
+ * on since, on another CPU, or the record be another session's.
+ */
 mr_inline void mr_remember_next_hop(struct mr_session *s, const struct mr_route *route)
 {
-	if (route->side == MR_SIDE_CLIENT)
+	if (route->side == MR_SIDE_CLIENT) {
+		if (s->target_port != route->dport || !mr_addr_equal(&s->target, &route->dst) ||
+			!mr_addr_equal(&s->upstream, &route->src))
+			return;
+		mr_session_change(s);
 		s->to_target = route->nh;
-	else if (s->current == route->slot && s->client_port == route->dport &&
-		mr_addr_equal(&s->client, &route->dst))
-		s->to_client = route->nh;
+		mr_session_changed(s);
+		return;
+	}
+	if (s->current != route->slot || s->client_public != route->public_slot ||
+		s->client_port != route->dport || !mr_addr_equal(&s->client, &route->dst))
+		return;
+	mr_session_change(s);
+	s->to_client = route->nh;
+	mr_session_changed(s);
 }
 
 #endif

@@ -17,6 +17,8 @@
 /* How far a sequence number may run ahead of the proven one: this many, and one a millisecond. */
 #define MR_SEQ_AHEAD       1024
 #define MR_SEQ_NS_PER_STEP MR_NS_PER_MS
+/* How far behind, at the most: what one forged number can have run ahead in a heartbeat's 3 s. */
+#define MR_SEQ_BEHIND (MR_SEQ_AHEAD + 3 * MR_NS_PER_S / MR_SEQ_NS_PER_STEP)
 
 /* When a slot may be taken. */
 #define MR_RTT_DEFAULT_US  100000
@@ -51,6 +53,14 @@ mr_inline __u64 mr_leg_differs(
 		(__u32)(leg->port ^ p->sport) | (leg->public_slot ^ public_slot);
 }
 
+/** True if a packet that came to this public address is of the current leg, should there be one. */
+mr_inline bool mr_is_current(
+	const struct mr_session *s, const struct mr_packet *p, __u32 public_slot)
+{
+	return s->client_port == p->sport && s->client_public == public_slot &&
+		mr_addr_equal(&s->client, &p->src);
+}
+
 /**
  * The leg of a packet's source, or MR_LEGS. The public address is part of what a leg is, so that a
  * forger can't make a client be answered from another address than it sends to.
@@ -59,8 +69,7 @@ mr_inline __u32 mr_leg_find(struct mr_session *s, const struct mr_packet *p, __u
 {
 	__u64 found = MR_LEGS;
 
-	if (mr_likely(s->current < MR_LEGS && s->client_port == p->sport &&
-		    s->client_public == public_slot && mr_addr_equal(&s->client, &p->src)))
+	if (mr_likely(s->current < MR_LEGS && mr_is_current(s, p, public_slot)))
 		return s->current;
 	for (__u32 i = 0; i < MR_LEGS; i++) {
 		const struct mr_leg *leg = &s->legs[i];
@@ -73,15 +82,32 @@ mr_inline __u32 mr_leg_find(struct mr_session *s, const struct mr_packet *p, __u
 	return mr_slot_forget(s, found);
 }
 
-/** True if mosh can have come to this sequence number since the last proven one. */
+mr_inline __u64 mr_ns_since(__u64 now, __u64 then)
+{
+	return now > then ? now - then : 0;
+}
+
+/**
+ * True if mosh can have come to this sequence number since the last proven one.
+ *
+ * The proven number is the newest that was there when the target answered, and a datagram forged
+ * from the client's own address and port may have put it ahead of the client's. So the client's
+ * last datagram counts as well: what comes after it is plausible, though behind the proven number.
+ */
 mr_inline bool mr_seq_plausible(const struct mr_session *s, __u64 seq, __u64 now)
 {
-	__u64 since = now > s->proven_ns ? now - s->proven_ns : 0;
+	__u64 ahead;
 
 	if (!s->proven_seq)
 		return true;
-	return seq >= s->proven_seq &&
-		seq - (s->proven_seq - 1) <= MR_SEQ_AHEAD + since / MR_SEQ_NS_PER_STEP;
+	if (seq < s->proven_seq)
+		return seq >= s->client_last && s->proven_seq - seq <= MR_SEQ_BEHIND;
+	ahead = seq - (s->proven_seq - 1);
+	if (ahead <= MR_SEQ_AHEAD)
+		return true;
+	/* multiplied, because dividing takes longer; what would overflow is too far anyway */
+	ahead -= MR_SEQ_AHEAD;
+	return ahead < 1ULL << 43 && ahead * MR_SEQ_NS_PER_STEP <= mr_ns_since(now, s->proven_ns);
 }
 
 /** How long an unproven leg keeps its slot: twice the session's round trip to its target. */
@@ -92,11 +118,6 @@ mr_inline __u64 mr_unproven_hold_ns(const struct mr_session *s)
 	rtt_us = mr_max(rtt_us, MR_RTT_MIN_US);
 	rtt_us = mr_min(rtt_us, MR_RTT_MAX_US);
 	return 2 * rtt_us * MR_NS_PER_US;
-}
-
-mr_inline __u64 mr_ns_since(__u64 now, __u64 then)
-{
-	return now > then ? now - then : 0;
 }
 
 /* Below every stamp that can't be taken, above every one that can: 2^62 ns are 146 years. */
@@ -163,9 +184,11 @@ mr_inline void mr_leg_claim(
 	struct mr_leg *leg = &s->legs[slot & (MR_LEGS - 1)];
 
 	if (slot == s->current) {
+		mr_session_change(s);
 		s->current = MR_NO_SLOT;
 		s->client_ns = 0;
 		s->target_ns = 0;
+		mr_session_changed(s);
 	}
 	leg->addr = p->src;
 	leg->port = p->sport;
@@ -209,13 +232,16 @@ mr_inline void mr_leg_make_current(struct mr_session *s, __u32 slot, __u64 now)
 	}
 	if (s->proven_ns)
 		s->roams++;
+	mr_session_change(s);
 	s->current = (__u8)slot;
 	s->client = leg->addr;
 	s->client_port = leg->port;
 	s->client_public = leg->public_slot;
+	s->client_last = leg->next_seq;
 	s->client_ns = leg->client_ns;
 	s->target_ns = now;
 	s->to_client.generation = 0;
+	mr_session_changed(s);
 }
 
 #endif

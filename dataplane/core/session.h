@@ -14,7 +14,7 @@
 
 #include "compat.h"
 
-#define MR_LAYOUT_VERSION 1
+#define MR_LAYOUT_VERSION 2
 
 /** Leg slots of a session, and so the size of a block of upstream ports. */
 #define MR_LEGS       16
@@ -116,14 +116,15 @@ struct mr_session {
 	struct mr_next_hop to_client; /* of the current leg */
 	__u32 ingress_alt; /* a second interface by which the target is reached, 0: none */
 	__u32 rtt_us;      /* from a claim to the target's first answer, 0: not known yet */
-	__u64 claims;      /* slots taken */
+	__u32 version;     /* of what is above here; odd while it changes: see quick.h */
+	__u8 pad0[4];
 
 	/* client to target */
 	struct mr_flow_stats from_client;
-	__u64 client_seq; /* newest sequence number on the current leg + 1 */
-	__u64 client_ns;  /* last datagram from the client on the current leg */
-	__u64 roams;      /* changes of the current leg, the first one not counted */
-	__u64 opened_ns;
+	__u64 client_seq;  /* newest sequence number on the current leg + 1 */
+	__u64 client_last; /* of the last datagram on it + 1: smaller when that one was late */
+	__u64 client_ns;   /* last datagram from the client on the current leg */
+	__u8 pad1[8];
 
 	/* target to client */
 	struct mr_flow_stats from_target;
@@ -135,7 +136,12 @@ struct mr_session {
 	/* a stranger's datagram reads these */
 	struct mr_addr hint;
 	struct mr_leg legs[MR_LEGS];
-	__u8 pad[40];
+
+	/* rarely */
+	__u64 claims; /* slots taken */
+	__u64 roams;  /* changes of the current leg, the first one not counted */
+	__u64 opened_ns;
+	__u8 pad2[16];
 };
 
 /** Where an interface index of the kernel's routing leads: VLAN devices to what carries them. */
@@ -191,6 +197,22 @@ mr_inline struct mr_key mr_key_public(const struct mr_addr *addr, __be16 port)
 mr_inline struct mr_key mr_key_target(const struct mr_addr *addr, __be16 port, __u16 upstream_port)
 {
 	return (struct mr_key){*addr, port, (__u16)(upstream_port >> MR_LEG_SHIFT)};
+}
+
+/**
+ * Around what changes where datagrams go, under the lock: whoever reads without it (quick.h) sees
+ * an odd version, or another one than before.
+ */
+mr_inline void mr_session_change(struct mr_session *s)
+{
+	mr_write_once(s->version, s->version + 1);
+	mr_compiler_barrier();
+}
+
+mr_inline void mr_session_changed(struct mr_session *s)
+{
+	mr_compiler_barrier();
+	mr_write_once(s->version, s->version + 1);
 }
 
 /** A leg as it is now: for the current one, with what lies in the session's hot lines. */

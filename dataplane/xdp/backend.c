@@ -140,9 +140,13 @@ static int prepare_maps(struct mr_backend *b, const struct mr_backend_config *co
 		MR_PORT_LINES * (config->max_addresses ? config->max_addresses : MR_PUBLIC_MAX));
 	bpf_object__for_each_map(map, b->skel->obj)
 	{
-		char *path = mr_xdp_pin_path(b, "", bpf_map__name(map));
-		int rc = path ? adopt_map(map, path) : -ENOMEM;
+		char *path;
+		int rc;
 
+		if (bpf_map__is_internal(map)) /* constants go with their program */
+			continue;
+		path = mr_xdp_pin_path(b, "", bpf_map__name(map));
+		rc = path ? adopt_map(map, path) : -ENOMEM;
 		free(path);
 		if (rc < 0)
 			return rc;
@@ -167,6 +171,16 @@ static void unpin_maps(struct mr_backend *b)
 	rmdir(b->pin_dir);
 }
 
+/* Whether other CPUs see this one's loads and stores in the order of the program. */
+static bool stores_in_order(void)
+{
+#ifdef __x86_64__
+	return true;
+#else
+	return false;
+#endif
+}
+
 /* Multi-buffer frames need kernel 5.18; before it there are none, and the flag is refused. */
 static int load(struct mr_backend *b, const struct mr_backend_config *config, bool frags)
 {
@@ -175,6 +189,7 @@ static int load(struct mr_backend *b, const struct mr_backend_config *config, bo
 	b->skel = relay_bpf__open();
 	if (!b->skel)
 		return -errno;
+	b->skel->rodata->quick = stores_in_order();
 	if (!frags)
 		bpf_program__set_flags(b->skel->progs.moshrelay, 0);
 	rc = prepare_maps(b, config);

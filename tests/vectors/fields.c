@@ -61,6 +61,7 @@ static const struct field session_fields[] = {
 	SESSION(rtt_us, USEC),
 	FLOW(from_client),
 	SESSION(client_seq, U64),
+	SESSION(client_last, U64),
 	SESSION(client_ns, TIME),
 	SESSION(claims, U64),
 	SESSION(roams, U64),

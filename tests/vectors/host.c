@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quick.h"
 #include "rewrite.h"
 
 struct run {
@@ -58,8 +59,28 @@ static struct mr_ingress ingress(const struct run *run)
 	return in;
 }
 
+/** What is decided without the lock must be what is decided under it. */
+static bool quick_agrees(const struct run *run, const struct mr_session *before, int side,
+	uint32_t public_slot, const struct mr_ingress *in)
+{
+	const struct mr_packet *p = &run->packet;
+	uint32_t generation = run->file->generation;
+	uint64_t now = run->row->clock_ns;
+	struct mr_session session = *before;
+	struct mr_route route = {0};
+	bool quick = side == MR_SIDE_CLIENT
+		? mr_quick_client(&session, p, public_slot, generation, now, &route)
+		: mr_quick_target(&session, p, in, generation, now, &route);
+
+	if (!quick)
+		return !memcmp(&session, before, sizeof(session));
+	return !memcmp(&session, run->session, sizeof(session)) &&
+		!memcmp(&route, &run->route, sizeof(route));
+}
+
 static enum mr_reason decide(struct run *run)
 {
+	const struct mr_session before = *run->session;
 	struct mr_packet *p = &run->packet;
 	uint64_t now = run->row->clock_ns;
 	struct mr_ingress in = ingress(run);
@@ -73,8 +94,11 @@ static enum mr_reason decide(struct run *run)
 	if (side < 0)
 		return MR_REASON_no_session;
 	if (side == MR_SIDE_CLIENT)
-		return mr_decide_client(run->session, p, public_slot, now, &run->route);
-	reason = mr_decide_target(run->session, p, &in, now, &run->route);
+		reason = mr_decide_client(run->session, p, public_slot, now, &run->route);
+	else
+		reason = mr_decide_target(run->session, p, &in, now, &run->route);
+	if (!quick_agrees(run, &before, side, public_slot, &in))
+		return MR_REASON_internal;
 	if (reason == MR_REASON_to_client)
 		run->route.src = run->file->addresses[run->route.public_slot];
 	return reason;

@@ -67,7 +67,8 @@ class Session:
             "client": "::", "to_target": dict(TO_TARGETS), "to_client": dict(NOT_RESOLVED),
             "id": 0x1122334455667788, "ingress_alt": 0, "rtt_us": 0,
             "from_client": {"datagrams": 0, "bytes": 0, "lost": 0, "reordered": 0},
-            "client_seq": 0, "client_ns": 0, "claims": 0, "roams": 0,
+            "client_seq": 0, "client_last": 0, "client_ns": 0, "claims": 0,
+            "roams": 0,
             "from_target": {"datagrams": 0, "bytes": 0, "lost": 0, "reordered": 0},
             "target_seq": 0, "target_ns": 0, "proven_seq": 0, "proven_ns": 0,
             "opened_ns": NOW - 95 * S, "hint": "::",
@@ -81,7 +82,7 @@ class Session:
         s.f["legs"][0] = leg(CLIENT[client], target=NOW - S, next_seq=seq)
         s.f.update(current=0, client=CLIENT[client], client_port=CLIENT_PORT,
                    client_public=PUBLIC_SLOT[client], to_client=dict(TO_CLIENTS), rtt_us=20000,
-                   client_seq=seq, client_ns=NOW - S, target_seq=target_seq, target_ns=NOW - S,
+                   client_seq=seq, client_last=seq, client_ns=NOW - S, target_seq=target_seq, target_ns=NOW - S,
                    proven_seq=seq, proven_ns=NOW - S, claims=1)
         s.f["from_client"].update(datagrams=100, bytes=10000)
         s.f["from_target"].update(datagrams=50, bytes=5000)
@@ -107,12 +108,16 @@ class Session:
     # ---- the rules -------------------------------------------------------------------------
 
     def plausible(self, seq, now):
-        """Ahead of the proven number, by no more than 1,024 and one a millisecond since."""
+        """Ahead of the proven number, by no more than 1,024 and one a millisecond since; or ahead
+        of the client's last one, and behind the proven one by no more than a forger can have
+        pushed it between two heartbeats."""
         f = self.f
         if f["proven_seq"] == 0:
             return True
         newest = f["proven_seq"] - 1
-        return 1 <= seq - newest <= 1024 + max(0, now - f["proven_ns"]) // MS
+        if seq <= newest:
+            return seq >= f["client_last"] and newest + 1 - seq <= 1024 + 3000
+        return seq - newest <= 1024 + max(0, now - f["proven_ns"]) // MS
 
     def takeable_since(self, slot, now):
         """When the slot was last good for something, None if it may not be taken yet."""
@@ -161,9 +166,10 @@ class Session:
             f["client_ns"] = now
             if seq < f["client_seq"]:
                 self.late(f["from_client"])
+                f["client_last"] = seq + 1
             elif self.plausible(seq, now):
                 self.missing(f["from_client"], f["client_seq"], seq)
-                f["client_seq"] = seq + 1
+                f["client_seq"] = f["client_last"] = seq + 1
         else:
             lg["client_ns"] = now
             lg["datagrams"] += 1
@@ -208,6 +214,7 @@ class Session:
             f["roams"] += 1
         f.update(current=slot, client=lg["addr"], client_port=lg["port"],
                  client_public=lg["public_slot"], client_ns=lg["client_ns"],
+                 client_last=lg["next_seq"],
                  to_client=dict(TO_CLIENTS))  # looked up anew
 
     @staticmethod

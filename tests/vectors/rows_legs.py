@@ -98,6 +98,25 @@ def plausibility(w):
     w.client("proven by a packet whose clock was read later", stranger(seq=limit), future, 1,
              exact=True)
     w.client("... and one number too far", stranger(seq=limit + 1), future, 8, exact=True)
+    w.section("what a forger says from the client's own address and port")
+    # the client's newest number is 102, a forged 1,099 came just before the target's answer
+    pushed = Session.attached(4, 4, seq=1100).set(client_last=103)
+    for seq, slot in ((102, 8), (103, 1), (104, 1), (1099, 1), (1100, 1), (1100 + 1023, 1),
+                      (1100 + 1024, 8)):
+        w.client(f"the proven number was pushed ahead: a stranger with number {seq}",
+                 stranger(seq=seq), pushed.copy().set(proven_ns=NOW), slot, exact=True)
+    w.client("... the client's next datagram", client_datagram(4, 103), pushed, 0)
+    w.client("a forged number, as far ahead as is plausible", client_datagram(4, 100 + 1023),
+             Session.attached(4, 4).set(proven_ns=NOW), 0, exact=True)
+    w.client("... and one number further", client_datagram(4, 100 + 1024),
+             Session.attached(4, 4).set(proven_ns=NOW), 0, exact=True)
+    w.client("a forged number from far behind", client_datagram(4, 0),
+             Session.attached(4, 4, seq=10000), 0)
+    behind = Session.attached(4, 4, seq=10000).set(client_last=1)
+    for seq, slot in ((5, 8), (10000 - 4025, 8), (10000 - 4024, 1), (9999, 1), (10000, 1)):
+        w.client(f"... a stranger with number {seq} after it", stranger(seq=seq), behind, slot)
+    w.target("an answer after it proves the newest number all the same",
+             target_datagram(4, 0, 50), behind)
     w.client("implausible, known leg 1 proven", stranger(seq=1 << 40), Session.attached(4, 4).put(
         1, leg(STRANGER[4], next_seq=3)), 1)
 

@@ -183,6 +183,79 @@ Test(legs, no_two_slots_hold_one_client)
 	}
 }
 
+/** A route as a packet to this leg's client got it, and a next hop that was found for it. */
+static struct mr_route route_to_client(void)
+{
+	return (struct mr_route){
+		.dst = session.client,
+		.dport = session.client_port,
+		.public_slot = session.client_public,
+		.slot = session.current,
+		.side = MR_SIDE_TARGET,
+		.nh = {.generation = 7, .ifindex = 11},
+	};
+}
+
+Test(legs, a_next_hop_is_remembered_for_the_client_that_it_was_looked_up_for)
+{
+	struct mr_route route;
+	uint8_t slot;
+
+	attach();
+	route = route_to_client();
+	mr_remember_next_hop(&session, &route);
+	cr_expect_eq(session.to_client.generation, 7);
+	/* between the look-up and here, another CPU saw the client roam, and back to this slot */
+	route.nh.generation = 8;
+	slot = client_sends(0xc6336477, 50000, 120);
+	target_answers(slot, 200);
+	mr_remember_next_hop(&session, &route);
+	cr_expect_eq(session.to_client.generation, 0);
+	route.slot = slot;
+	mr_remember_next_hop(&session, &route);
+	cr_expect_eq(session.to_client.generation, 0);
+	route = route_to_client();
+	mr_remember_next_hop(&session, &route);
+	cr_expect_eq(session.to_client.generation, 7);
+}
+
+Test(legs, a_next_hop_is_remembered_for_the_target_that_it_was_looked_up_for)
+{
+	const struct mr_route good = {
+		.src = session.upstream,
+		.dst = session.target,
+		.dport = session.target_port,
+		.side = MR_SIDE_CLIENT,
+		.nh = {.generation = 7, .ifindex = 12},
+	};
+	struct mr_route route = good;
+
+	/* the record has become another session's meanwhile */
+	route.dst.w[3]++;
+	mr_remember_next_hop(&session, &route);
+	route = good;
+	route.src.w[3]++;
+	mr_remember_next_hop(&session, &route);
+	route = good;
+	route.dport++;
+	mr_remember_next_hop(&session, &route);
+	cr_expect_eq(session.to_target.generation, 1);
+	mr_remember_next_hop(&session, &good);
+	cr_expect_eq(session.to_target.generation, 7);
+}
+
+Test(legs, a_forged_number_makes_no_roam_implausible)
+{
+	attach();
+	/* somebody knows the client's address and port, and the target happens to answer */
+	cr_assert_eq(client_sends(0xc6336409, 40000, 1100), 0);
+	target_answers(0, 100);
+	cr_expect_eq(session.proven_seq, 1101);
+	cr_assert_eq(client_sends(0xc6336409, 40000, 100), 0);
+	target_answers(0, 101);
+	cr_expect_lt(client_sends(0xc6336477, 50000, 101), MR_PLAUSIBLE_SLOTS);
+}
+
 Test(legs, losses_and_reordering_add_up)
 {
 	static const uint64_t order[] = {0, 1, 3, 2, 7, 5, 6, 8, 12};
