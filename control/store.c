@@ -16,45 +16,60 @@
 
 #define STORE_APPLICATION_ID 0x6d727331 /* "mrs1", PRAGMA application_id */
 
-/* Addresses are 16 octets, IPv4 mapped; times ns since 1970; the id is its bits as a signed number.
+/*
+ * Addresses are 16 octets, IPv4 mapped; times ns since 1970; the id is its bits as a signed number.
+ * What the key is for is in store_places.h.
  */
-static const char schema[] =
-	"BEGIN IMMEDIATE;"
-	"CREATE TABLE session ("
-	" id INTEGER PRIMARY KEY,"
-	" uid INTEGER NOT NULL,"
-	" owner TEXT NOT NULL,"
-	" label TEXT NOT NULL,"
-	" pool TEXT NOT NULL,"
-	" target BLOB NOT NULL CHECK (length(target) = 16),"
-	" target_port INTEGER NOT NULL CHECK (target_port BETWEEN 1 AND 65535),"
-	" public_port INTEGER NOT NULL CHECK (public_port BETWEEN 1 AND 65535),"
-	" upstream BLOB NOT NULL CHECK (length(upstream) = 16),"
-	" upstream_base INTEGER NOT NULL CHECK (upstream_base BETWEEN 1 AND 65535),"
-	" hint BLOB NOT NULL CHECK (length(hint) = 16),"
-	" idle_s INTEGER NOT NULL,"
-	" opened_at INTEGER NOT NULL,"
-	" last_client_at INTEGER NOT NULL DEFAULT 0,"
-	" last_target_at INTEGER NOT NULL DEFAULT 0,"
-	" roams INTEGER NOT NULL DEFAULT 0,"
-	" to_target_datagrams INTEGER NOT NULL DEFAULT 0,"
-	" to_target_bytes INTEGER NOT NULL DEFAULT 0,"
-	" to_target_lost INTEGER NOT NULL DEFAULT 0,"
-	" to_target_reordered INTEGER NOT NULL DEFAULT 0,"
-	" to_client_datagrams INTEGER NOT NULL DEFAULT 0,"
-	" to_client_bytes INTEGER NOT NULL DEFAULT 0,"
-	" to_client_lost INTEGER NOT NULL DEFAULT 0,"
+#define TABLE                                                                        \
+	"CREATE TABLE session ("                                                     \
+	" number INTEGER PRIMARY KEY,"                                               \
+	" id INTEGER NOT NULL,"                                                      \
+	" uid INTEGER NOT NULL,"                                                     \
+	" owner TEXT NOT NULL,"                                                      \
+	" label TEXT NOT NULL,"                                                      \
+	" pool TEXT NOT NULL,"                                                       \
+	" target BLOB NOT NULL CHECK (length(target) = 16),"                         \
+	" target_port INTEGER NOT NULL CHECK (target_port BETWEEN 1 AND 65535),"     \
+	" public_port INTEGER NOT NULL CHECK (public_port BETWEEN 1 AND 65535),"     \
+	" upstream BLOB NOT NULL CHECK (length(upstream) = 16),"                     \
+	" upstream_base INTEGER NOT NULL CHECK (upstream_base BETWEEN 1 AND 65535)," \
+	" hint BLOB NOT NULL CHECK (length(hint) = 16),"                             \
+	" idle_s INTEGER NOT NULL,"                                                  \
+	" opened_at INTEGER NOT NULL,"                                               \
+	" last_client_at INTEGER NOT NULL DEFAULT 0,"                                \
+	" last_target_at INTEGER NOT NULL DEFAULT 0,"                                \
+	" roams INTEGER NOT NULL DEFAULT 0,"                                         \
+	" to_target_datagrams INTEGER NOT NULL DEFAULT 0,"                           \
+	" to_target_bytes INTEGER NOT NULL DEFAULT 0,"                               \
+	" to_target_lost INTEGER NOT NULL DEFAULT 0,"                                \
+	" to_target_reordered INTEGER NOT NULL DEFAULT 0,"                           \
+	" to_client_datagrams INTEGER NOT NULL DEFAULT 0,"                           \
+	" to_client_bytes INTEGER NOT NULL DEFAULT 0,"                               \
+	" to_client_lost INTEGER NOT NULL DEFAULT 0,"                                \
 	" to_client_reordered INTEGER NOT NULL DEFAULT 0);"
-	"PRAGMA application_id = 1836217137;"
-	"PRAGMA user_version = 1;"
-	"COMMIT;";
-_Static_assert(STORE_APPLICATION_ID == 1836217137 && STORE_VERSION == 1, "as in the schema");
 
-static const char select_all[] =
-	"SELECT id, uid, owner, label, pool, target, target_port, public_port, upstream,"
-	" upstream_base, hint, idle_s, opened_at, last_client_at, last_target_at, roams,"
-	" to_target_datagrams, to_target_bytes, to_target_lost, to_target_reordered,"
-	" to_client_datagrams, to_client_bytes, to_client_lost, to_client_reordered FROM session";
+#define COLUMNS                                                                           \
+	"id, uid, owner, label, pool, target, target_port, public_port, upstream,"        \
+	" upstream_base, hint, idle_s, opened_at, last_client_at, last_target_at, roams," \
+	" to_target_datagrams, to_target_bytes, to_target_lost, to_target_reordered,"     \
+	" to_client_datagrams, to_client_bytes, to_client_lost, to_client_reordered"
+
+static const char schema[] = "BEGIN IMMEDIATE;" TABLE "PRAGMA application_id = 1836217137;"
+			     "PRAGMA user_version = 2;"
+			     "COMMIT;";
+_Static_assert(STORE_APPLICATION_ID == 1836217137 && STORE_VERSION == 2, "as in the schema");
+
+/* Format 1 had the id as its key. */
+static const char from_format_1[] =
+	"BEGIN IMMEDIATE;"
+	"ALTER TABLE session RENAME TO session_1;" TABLE "INSERT INTO session (" COLUMNS
+	") SELECT " COLUMNS " FROM session_1 ORDER BY opened_at;"
+	"DROP TABLE session_1;"
+	"PRAGMA user_version = 2;"
+	"COMMIT;";
+
+#define NUMBER_COLUMN 24
+static const char select_all[] = "SELECT " COLUMNS ", number FROM session";
 
 static void finalize(sqlite3_stmt **stmt)
 {
@@ -181,6 +196,9 @@ static int check_version(struct sqlite_store *store, struct mr_why *ret_why)
 			store->path);
 		return -EINVAL;
 	}
+	if (version == 1)
+		return exec(
+			store, from_format_1, "bringing to the present format the store", ret_why);
 	if (version != STORE_VERSION) {
 		snprintf(ret_why->text, sizeof(ret_why->text),
 			"reading store %s: its format is version %lld and this moshrelayd (%s) "
@@ -195,6 +213,7 @@ static int open_file(struct sqlite_store *store, struct mr_why *ret_why)
 {
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX |
 		SQLITE_OPEN_NOFOLLOW;
+	int64_t last = 0;
 	mode_t mask = umask(0077); /* labels and addresses are their owners' business */
 	int result = sqlite3_open_v2(store->path, &store->db, flags, NULL);
 	int r;
@@ -209,12 +228,17 @@ static int open_file(struct sqlite_store *store, struct mr_why *ret_why)
 	r = exec(store,
 		"PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;"
 		"PRAGMA synchronous = FULL; PRAGMA trusted_schema = OFF;"
-		"PRAGMA journal_size_limit = 16777216; BEGIN IMMEDIATE; COMMIT;",
+		"PRAGMA journal_size_limit = 41943040; BEGIN IMMEDIATE; COMMIT;",
 		"opening store", ret_why);
 	if (r == 0)
 		r = check_integrity(store, ret_why);
 	if (r == 0)
 		r = check_version(store, ret_why);
+	if (r == 0)
+		r = query_number(
+			store, "SELECT coalesce(max(number), 0) FROM session", &last, ret_why);
+	if (r == 0)
+		store->places.last = (uint64_t)last;
 	return r;
 }
 
@@ -278,6 +302,7 @@ static int store_load(
 	__attribute__((cleanup(finalize))) sqlite3_stmt *stmt = NULL;
 	int result = sqlite3_prepare_v2(store->db, select_all, -1, &stmt, NULL);
 	struct mr_store_totals totals;
+	struct mr_store_place *place;
 	struct mr_store_row row;
 	int r;
 
@@ -289,6 +314,13 @@ static int store_load(
 				"reading store %s: session %016llx makes no sense%s", store->path,
 				(unsigned long long)row.id, advice(-EUCLEAN));
 			return -EUCLEAN;
+		}
+		if (!mr_store_place_find(&store->places, row.id) &&
+			mr_store_place_add(&store->places, row.id,
+				(uint64_t)sqlite3_column_int64(stmt, NUMBER_COLUMN), &place)) {
+			snprintf(ret_why->text, sizeof(ret_why->text),
+				"reading store %s: out of memory", store->path);
+			return -ENOMEM;
 		}
 		r = fn(context, &row, &totals);
 		if (r != 0)
@@ -312,6 +344,7 @@ static void store_close(struct mr_store *base)
 
 	mr_store_writer_stop(store);
 	sqlite3_close_v2(store->db);
+	mr_store_places_clear(&store->places);
 	free(store->path);
 	free(store);
 }

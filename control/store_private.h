@@ -11,8 +11,30 @@
 #include <uv.h>
 
 #include "store.h"
+#include "store_places.h"
 
-struct store_op;
+enum op_kind { OP_PUT, OP_DEL, OP_CHECKPOINT };
+
+/* Totals, and which row's. */
+struct numbered_totals {
+	uint64_t number;
+	struct mr_store_totals totals;
+};
+
+struct store_op {
+	struct store_op *next;
+	enum op_kind kind;
+	int error;
+	struct mr_store_place *place; /* OP_DEL: not linked, and NULL where there is no row */
+	uint64_t number;              /* its, 0: none */
+	bool fresh;                   /* OP_PUT: there was no row before */
+	mr_store_done_fn *done;
+	void *context;
+	struct mr_why why;       /* only with an error */
+	struct mr_store_row row; /* OP_PUT */
+	size_t n_totals;         /* OP_CHECKPOINT */
+	struct numbered_totals totals[];
+};
 
 /** A list that is appended to at its end. */
 struct store_queue {
@@ -27,8 +49,10 @@ struct sqlite_store {
 
 	uv_async_t *finished_async; /* writer to loop; outlives the store by one turn of the loop */
 	size_t unanswered;          /* loop's: accepted, `done` not called yet */
+	struct mr_store_places places; /* loop's */
 	pthread_t writer;
 	bool writer_runs;
+	int log_pages; /* the writer's: in the write-ahead log, as of the newest commit */
 
 	pthread_mutex_t lock;        /* all below */
 	pthread_cond_t work;         /* to the writer: something waits, or stop */
@@ -41,7 +65,7 @@ struct sqlite_store {
 };
 
 /** What this version writes into PRAGMA user_version. */
-#define STORE_VERSION 1
+#define STORE_VERSION 2
 
 /** -errno for an SQLite result; `ret_why` (may be NULL) says what was being done and what to do. */
 int mr_store_explain(
@@ -50,6 +74,18 @@ int mr_store_explain(
 /** Prepares the statements and starts the thread. -errno; stop undoes whatever start did. */
 int mr_store_writer_start(struct sqlite_store *store, uv_loop_t *loop, struct mr_why *ret_why);
 void mr_store_writer_stop(struct sqlite_store *store);
+
+/* store_batch.c */
+
+/** Prepares the statements. -errno; finalize undoes what it did. */
+int mr_store_batch_prepare(struct sqlite_store *store, struct mr_why *ret_why);
+void mr_store_batch_finalize(struct sqlite_store *store);
+
+/** One transaction; sets each one's `error` and `why`. */
+void mr_store_batch_write(struct sqlite_store *store, struct store_op *batch);
+
+/** Brings the write-ahead log into the file: some ms. */
+void mr_store_log_empty(struct sqlite_store *store);
 
 /* Members of mr_store_ops. */
 int mr_store_writer_put(struct mr_store *base, const struct mr_store_row *row,

@@ -81,6 +81,13 @@ static struct mr_store_row row(uint64_t id)
 	return r;
 }
 
+#define COLUMNS_1                                                                              \
+	"uid, owner, label, pool, target, target_port, public_port, upstream, upstream_base, " \
+	"hint,"                                                                                \
+	" idle_s, opened_at, last_client_at, last_target_at, roams, to_target_datagrams,"      \
+	" to_target_bytes, to_target_lost, to_target_reordered, to_client_datagrams,"          \
+	" to_client_bytes, to_client_lost, to_client_reordered"
+
 struct answers {
 	unsigned n;
 	int error; /* the last one's */
@@ -283,10 +290,37 @@ Test(store, a_newer_format_is_refused_and_left_alone)
 {
 	cr_assert_eq(open_store(), 0);
 	close_store();
+	sql("PRAGMA user_version = 3");
+	expect_refusal(-EPROTONOSUPPORT, "version 3");
 	sql("PRAGMA user_version = 2");
-	expect_refusal(-EPROTONOSUPPORT, "version 2");
-	sql("PRAGMA user_version = 1");
 	cr_assert_eq(open_store(), 0, "%s", why.text);
+}
+
+Test(store, the_former_format_is_brought_to_the_present_one)
+{
+	struct answers answers = {0};
+	struct loaded loaded;
+
+	cr_assert_eq(open_store(), 0);
+	cr_assert_eq(put(77, &answers), 0);
+	wait_for(&answers, 1);
+	close_store();
+	/* Format 1 had no numbers: the id was the key. */
+	sql("CREATE TABLE former (id INTEGER PRIMARY KEY, " COLUMNS_1 ");"
+	    "INSERT INTO former SELECT id, " COLUMNS_1 " FROM session;"
+	    "DROP TABLE session; ALTER TABLE former RENAME TO session; PRAGMA user_version = 1");
+	cr_assert_eq(open_store(), 0, "%s", why.text);
+	loaded = load();
+	cr_assert_eq(loaded.n, 1);
+	cr_assert_eq(loaded.row.id, 77);
+	cr_assert_eq(loaded.row.public_port, 65535);
+	cr_assert_eq(put(78, &answers), 0);
+	cr_assert_eq(store->ops->del(store, 77, on_done, &answers), 0);
+	wait_for(&answers, 3);
+	cr_assert_eq(answers.error, 0);
+	loaded = load();
+	cr_assert_eq(loaded.n, 1);
+	cr_assert_eq(loaded.row.id, 78);
 }
 
 Test(store, another_programs_database_is_refused)
