@@ -25,6 +25,9 @@
 #define CONNECTIONS_MAX 1024
 #define OPENS_MAX       (1 << 20)
 
+/* Until the first open is due: for threads to be there, and for the daemon to know all clients. */
+#define HEAD_START_NS 200000000
+
 struct storm_options {
 	const char *socket;
 	uint32_t connections;
@@ -41,6 +44,7 @@ struct client {
 	uint32_t wanted;
 	uint64_t start_ns;
 	pthread_t thread;
+	struct mr_rpc *rpc;
 	struct mr_hist latency;
 	struct mr_sessions sessions;
 	struct mr_rpc_error error;
@@ -108,7 +112,7 @@ static int parse_option(struct storm_options *opt, int option, const char *text)
 }
 
 /** One client: opens its share, one after the other, each when it is due. */
-static enum mr_exit open_paced(struct client *client, struct mr_rpc *rpc, const char *label)
+static enum mr_exit open_paced(struct client *client, const char *label)
 {
 	const struct storm_options *opt = client->opt;
 
@@ -126,8 +130,8 @@ static enum mr_exit open_paced(struct client *client, struct mr_rpc *rpc, const 
 			wait.tv_nsec = (long)((due_ns - now_ns) % 1000000000);
 			nanosleep(&wait, NULL);
 		}
-		status = mr_sessions_open_one(
-			rpc, &opt->target, opt->ports, i, label, &client->sessions, &client->error);
+		status = mr_sessions_open_one(client->rpc, &opt->target, opt->ports, i, label,
+			&client->sessions, &client->error);
 		if (status != MR_EXIT_DONE)
 			return status;
 		mr_hist_add(&client->latency, mr_now_ns() - due_ns);
@@ -139,22 +143,16 @@ static void *run_client(void *context)
 {
 	struct client *client = context;
 	const struct storm_options *opt = client->opt;
-	mr_cleanup(mr_rpc_closep) struct mr_rpc *rpc = NULL;
-	struct mr_rpc_error ignored;
 	char label[48];
 
 	snprintf(label, sizeof(label), "storm-%d-%08x-%u", getpid(), (unsigned)client->start_ns,
 		client->number);
-	client->status = mr_rpc_connect(opt->socket, MR_RPC_TIMEOUT_MS, &rpc, &client->error);
-	if (client->status != MR_EXIT_DONE)
-		return NULL;
 	if (opt->connections == 1)
-		client->status = mr_sessions_open(rpc, &opt->target, opt->ports, client->wanted,
-			label, &client->latency, &client->sessions, &client->error);
+		client->status = mr_sessions_open(client->rpc, &opt->target, opt->ports,
+			client->wanted, label, &client->latency, &client->sessions, &client->error);
 	else
-		client->status = open_paced(client, rpc, label);
+		client->status = open_paced(client, label);
 	client->start_ns = mr_now_ns() - client->start_ns; /* from here on: how long it took */
-	mr_sessions_close(rpc, &client->sessions, &ignored);
 	return NULL;
 }
 
@@ -200,34 +198,66 @@ static enum mr_exit tell(const struct storm_options *opt, const struct client *c
 	return status;
 }
 
-static enum mr_exit storm(const struct storm_options *opt)
+/** Connects them all. Those that did not have a status of their own. */
+static int connect_clients(const struct storm_options *opt, struct client *clients)
 {
-	struct client *clients = calloc(opt->connections, sizeof(*clients));
-	uint64_t start_ns = mr_now_ns();
-	uint32_t started = 0;
-	enum mr_exit status;
-	int r = clients ? mr_want_files(opt->connections) : -ENOMEM;
+	int r = mr_want_files(opt->connections);
 
-	for (; r == 0 && started < opt->connections; started++) {
-		struct client *client = &clients[started];
+	for (uint32_t i = 0; r == 0 && i < opt->connections; i++) {
+		struct client *client = &clients[i];
 
 		client->opt = opt;
-		client->number = started;
-		client->wanted = opt->sessions / opt->connections +
-			(started < opt->sessions % opt->connections);
-		client->start_ns = start_ns;
-		r = opt->connections == 1 ? 0 : mr_sessions_room(client->wanted, &client->sessions);
-		if (r == 0)
-			r = -pthread_create(&client->thread, NULL, run_client, client);
+		client->number = i;
+		client->wanted =
+			opt->sessions / opt->connections + (i < opt->sessions % opt->connections);
+		client->status = mr_rpc_connect(
+			opt->socket, MR_RPC_TIMEOUT_MS, &client->rpc, &client->error);
+		if (opt->connections > 1)
+			r = mr_sessions_room(client->wanted, &client->sessions);
+	}
+	return r;
+}
+
+/** Lets all that are connected open their share at once, and waits for them. */
+static int run_clients(const struct storm_options *opt, struct client *clients)
+{
+	uint64_t start_ns = mr_now_ns() + (opt->connections > 1 ? HEAD_START_NS : 0);
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < opt->connections; i++) {
+		clients[i].start_ns = start_ns;
+		if (clients[i].rpc)
+			r = -pthread_create(&clients[i].thread, NULL, run_client, &clients[i]);
 		if (r < 0)
 			break;
 	}
-	for (uint32_t i = 0; i < started; i++)
-		pthread_join(clients[i].thread, NULL);
+	while (i-- > 0) {
+		if (clients[i].rpc)
+			pthread_join(clients[i].thread, NULL);
+		else
+			clients[i].start_ns = 0;
+	}
+	return r;
+}
+
+static enum mr_exit storm(const struct storm_options *opt)
+{
+	struct client *clients = calloc(opt->connections, sizeof(*clients));
+	int r = clients ? connect_clients(opt, clients) : -ENOMEM;
+	struct mr_rpc_error ignored;
+	enum mr_exit status;
+
+	if (r == 0)
+		r = run_clients(opt, clients);
 	status = r < 0 ? mr_cli_fail(MR_EXIT_FAILED, "cannot start the clients: %s", strerror(-r))
 		       : tell(opt, clients);
-	for (uint32_t i = 0; i < started; i++)
+	for (uint32_t i = 0; clients && i < opt->connections; i++) {
+		if (clients[i].rpc)
+			mr_sessions_close(clients[i].rpc, &clients[i].sessions, &ignored);
+		mr_rpc_close(clients[i].rpc);
 		mr_sessions_free(&clients[i].sessions);
+	}
 	free(clients);
 	return status;
 }
