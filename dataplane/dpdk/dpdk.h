@@ -101,6 +101,7 @@ struct mr_worker {
 	bool launched;
 	int epoll_fd;
 	int wake_fd; /* eventfd: stop now */
+	unsigned polls;
 	struct mr_reason_count counts[MR_REASON_CAPACITY];
 	struct mr_event_limit limits[MR_EVENT_KINDS];
 	struct mr_outgoing *out; /* one a port */

@@ -18,7 +18,12 @@
 #include "routes.h"
 #include "tables.h"
 
-#define PREFETCH_AHEAD 4
+/*
+ * How many packets ahead memory is asked for. Not the whole burst at once: a processor has buffers
+ * for some twenty misses, and forgets what is asked for beyond.
+ */
+#define FRAMES_AHEAD  4
+#define RECORDS_AHEAD 4
 
 /* What of a record deciding may touch: its hot lines, all of them in either direction. */
 #define HOT_LINES 4
@@ -59,15 +64,15 @@ static void put_tag_back(struct rte_mbuf **frame)
 
 static void parse(struct burst *b, struct rte_mbuf **frames, uint16_t count, struct mr_relayed *ret)
 {
-	for (uint16_t i = 0; i < count && i < PREFETCH_AHEAD; i++)
+	for (uint16_t i = 0; i < count && i < FRAMES_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < count; i++) {
 		struct mr_packet *p = &b->packets[b->count];
 		const uint8_t *data;
 		int reason;
 
-		if (i + PREFETCH_AHEAD < count)
-			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
+		if (i + FRAMES_AHEAD < count)
+			rte_prefetch0(rte_pktmbuf_mtod(frames[i + FRAMES_AHEAD], void *));
 		put_tag_back(&frames[i]);
 		data = rte_pktmbuf_mtod(frames[i], const uint8_t *);
 		memset(p, 0, sizeof(*p));
@@ -110,30 +115,25 @@ static void guess_sides(struct burst *b)
 	}
 }
 
-/* Records that the first line of a table leads to, and what of them will be needed. */
-static void follow_lines(struct burst *b)
+/* The record that the first line of a table leads to, and what of it will be needed. */
+static void follow_line(struct burst *b, unsigned i)
 {
-	for (unsigned i = 0; i < b->count; i++) {
-		struct found *f = &b->found[i];
-		bool client = f->side == MR_SIDE_CLIENT;
-		uint32_t entry = 0;
-		const char *hot;
+	struct found *f = &b->found[i];
+	bool client = f->side == MR_SIDE_CLIENT;
+	uint32_t entry = 0;
+	const char *hot;
 
-		if (client && b->lines[i])
-			entry = __atomic_load_n((const uint32_t *)b->lines[i], __ATOMIC_ACQUIRE);
-		else if (!client)
-			entry = mr_keys_target_hint(b->lines[i], f->hash);
-		f->certain = client && entry;
-		f->session = entry ? &b->t->sessions[entry - 1] : NULL;
-		if (!entry)
-			continue;
-		hot = (const char *)&f->session->lock;
-		for (unsigned line = 0; line < HOT_LINES; line++)
-			rte_prefetch0(hot + line * RTE_CACHE_LINE_SIZE);
-		if (!client)
-			rte_prefetch0(
-				&f->session->legs[mr_be16_to_cpu(b->packets[i].dport) % MR_LEGS]);
-	}
+	if (client && b->lines[i])
+		entry = __atomic_load_n((const uint32_t *)b->lines[i], __ATOMIC_ACQUIRE);
+	else if (!client)
+		entry = mr_keys_target_hint(b->lines[i], f->hash);
+	f->certain = client && entry;
+	f->session = entry ? &b->t->sessions[entry - 1] : NULL;
+	if (!entry)
+		return;
+	hot = (const char *)&f->session->lock;
+	for (unsigned line = 0; line < HOT_LINES; line++)
+		rte_prefetch0(hot + line * RTE_CACHE_LINE_SIZE);
 }
 
 /* The whole search, the side that was guessed first; false if there is no session. */
@@ -473,12 +473,15 @@ void mr_relay_burst(struct mr_worker *w, const struct mr_port *port, struct rte_
 		return;
 	learn_ingress(&b);
 	guess_sides(&b);
-	follow_lines(&b);
+	for (unsigned i = 0; i < b.count && i < RECORDS_AHEAD; i++)
+		follow_line(&b, i);
 	for (unsigned i = 0; i < b.count; i++) {
 		struct mr_relayed *r = &ret[b.frame[i]];
 		struct mr_packet *p = &b.packets[i];
 		struct found *f = &b.found[i];
 
+		if (i + RECORDS_AHEAD < b.count)
+			follow_line(&b, i + RECORDS_AHEAD);
 		if (found_session(b.t, p, f))
 			r->reason = (uint8_t)relay(&b, frames[b.frame[i]], p, f, &r->ifindex);
 		else

@@ -28,6 +28,9 @@
 #define SPIN_US 20
 #define NAP_MS  1
 
+/* While frames come, the TAPs are looked at once in so many polls: that is a system call each. */
+#define POLLS_A_TAP 16
+
 /* Frames on their way out by one port. */
 struct mr_outgoing {
 	struct rte_mbuf *frames[MR_BURST];
@@ -44,12 +47,24 @@ static uint64_t now_ns(void)
 }
 
 /* The daemon reads while we count: whole words, in no order. */
-static void count(struct mr_worker *w, unsigned reason, uint32_t bytes)
+static void count(struct mr_worker *w, unsigned reason, uint64_t packets, uint64_t bytes)
 {
 	struct mr_reason_count *c = &w->counts[reason];
 
-	__atomic_store_n(&c->packets, c->packets + 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->packets, c->packets + packets, __ATOMIC_RELAXED);
 	__atomic_store_n(&c->bytes, c->bytes + bytes, __ATOMIC_RELAXED);
+}
+
+/* What one burst has sent is mostly of one reason, and counted at once. */
+static void count_sent(struct mr_worker *w, const struct mr_relayed *what, uint16_t n)
+{
+	for (uint16_t i = 0, next; i < n; i = next) {
+		uint64_t bytes = 0;
+
+		for (next = i; next < n && what[next].reason == what[i].reason; next++)
+			bytes += what[next].len;
+		count(w, what[i].reason, next - i, bytes);
+	}
 }
 
 /*
@@ -72,9 +87,9 @@ static void send_out(struct mr_worker *w, const struct mr_port *port, struct mr_
 {
 	uint16_t sent = transmit(w, port, out->frames, out->count);
 
-	for (uint16_t i = 0; i < out->count; i++)
-		count(w, i < sent ? out->what[i].reason : (unsigned)MR_REASON_unsent,
-			out->what[i].len);
+	count_sent(w, out->what, sent);
+	for (uint16_t i = sent; i < out->count; i++)
+		count(w, MR_REASON_unsent, 1, out->what[i].len);
 	rte_pktmbuf_free_bulk(out->frames + sent, out->count - sent);
 	out->count = 0;
 }
@@ -96,15 +111,18 @@ static void handle(struct mr_worker *w, unsigned port_index, struct rte_mbuf **f
 	struct mr_relayed what[MR_BURST];
 	struct rte_mbuf *passed[MR_BURST], *dropped[MR_BURST];
 	struct mr_outgoing *out = w->out;
+	const struct mr_port *to = port;
 	uint16_t n_passed = 0, n_dropped = 0;
 
 	mr_relay_burst(w, port, frames, n, w->clock(), what);
 	for (uint16_t i = 0; i < n; i++) {
 		switch (mr_reason_verdict((enum mr_reason)what[i].reason)) {
 		case MR_VERDICT_SEND: {
-			const struct mr_port *to = mr_port_by_ifindex(b, what[i].ifindex);
-			struct mr_outgoing *o = &out[to - b->ports];
+			struct mr_outgoing *o;
 
+			if (to->ifindex != what[i].ifindex)
+				to = mr_port_by_ifindex(b, what[i].ifindex);
+			o = &out[to - b->ports];
 			o->what[o->count] = what[i];
 			o->frames[o->count++] = frames[i];
 			continue; /* counted when it is sent, or not */
@@ -116,7 +134,7 @@ static void handle(struct mr_worker *w, unsigned port_index, struct rte_mbuf **f
 			dropped[n_dropped++] = frames[i];
 			break;
 		}
-		count(w, what[i].reason, what[i].len);
+		count(w, what[i].reason, 1, what[i].len);
 	}
 	for (unsigned i = 0; i < b->n_ports; i++) {
 		if (out[i].count)
@@ -140,7 +158,7 @@ static uint16_t send_for_kernel(struct mr_worker *w, const struct mr_port *port)
 		return 0;
 	sent = transmit(w, port, frames, n);
 	for (uint16_t i = sent; i < n; i++)
-		count(w, MR_REASON_unsent, frames[i]->pkt_len);
+		count(w, MR_REASON_unsent, 1, frames[i]->pkt_len);
 	rte_pktmbuf_free_bulk(frames + sent, n - sent);
 	return n;
 }
@@ -157,6 +175,10 @@ unsigned mr_worker_poll(struct mr_worker *w)
 		if (n)
 			handle(w, i, frames, n);
 		total += n;
+	}
+	if (total && ++w->polls % POLLS_A_TAP)
+		return total;
+	for (unsigned i = 0; i < b->n_ports; i++) {
 		if (b->ports[i].has_tap)
 			total += send_for_kernel(w, &b->ports[i]);
 	}
