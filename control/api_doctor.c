@@ -78,10 +78,12 @@ void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 	struct mr_addr publics[MR_PUBLIC_MAX];
 	char text[MR_WHY_SIZE] = "";
 	struct targets targets;
+	struct mr_why trouble = {""};
 	struct mr_doctor doctor = {
 		.netlink = api->netlink,
 		.dataplane = api->selection->dataplane,
 		.dataplane_text = text,
+		.dataplane_error = trouble.text,
 		.interfaces = (const char *const *)config->interfaces.items,
 		.n_interfaces = config->interfaces.n,
 		.publics = publics,
@@ -100,6 +102,8 @@ void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 	doctor.targets = targets.addresses;
 	doctor.n_targets = targets.n;
 	api->ops->describe(api->backend, text, sizeof(text));
+	if (api->ops->trouble)
+		api->ops->trouble(api->backend, &trouble);
 	r = mr_doctor_run(&doctor, mr_api_text(params, "target"), &result);
 	if (r) {
 		mr_rpc_request_fail(request, r == -EINVAL ? MR_RPC_PARAMS : MR_RPC_FAILED,

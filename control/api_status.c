@@ -113,6 +113,7 @@ void mr_api_status(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 {
 	struct mr_sessions_counts counts;
 	char text[MR_WHY_SIZE] = "";
+	struct mr_why trouble = {""};
 	struct mr_json *json;
 
 	(void)params;
@@ -122,6 +123,9 @@ void mr_api_status(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 	mr_json_open(json, NULL, '{');
 	mr_json_text(json, "dataplane", mr_dataplane_name(api->selection->dataplane));
 	mr_json_text(json, "dataplane_detail", text);
+	if (api->ops->trouble)
+		api->ops->trouble(api->backend, &trouble);
+	mr_json_text(json, "dataplane_error", trouble.text[0] ? trouble.text : NULL);
 	put_refusals(json, api);
 	mr_json_open(json, "interfaces", '[');
 	for (size_t i = 0; i < api->config->interfaces.n; i++)

@@ -23,6 +23,7 @@ struct mr_doctor {
 	struct mr_netlink *netlink;
 	enum mr_dataplane dataplane;   /* in use */
 	const char *dataplane_text;    /* describe() of the backend */
+	const char *dataplane_error;   /* trouble() of it, "": none */
 	const char *const *interfaces; /* that the dataplane is attached to */
 	size_t n_interfaces;
 	const struct mr_addr *publics; /* public addresses of all pools */

@@ -63,6 +63,10 @@ static void examine_dataplane(struct report *report)
 		generic ? "generic XDP costs several times what native XDP does: if the driver has "
 			  "native XDP, use --dataplane xdp, which says why it is refused"
 			: NULL);
+	if (doctor->dataplane_error && *doctor->dataplane_error)
+		finding_add(report, FINDING_FAIL, "dataplane", doctor->dataplane_error,
+			"it is tried again and again; what the kernel does not take now, nft and "
+			"dmesg may tell; restarting moshrelayd begins afresh");
 }
 
 static void examine_privileges(struct report *report)

@@ -26,7 +26,8 @@ struct mr_events {
 	struct mr_sessions *sessions;
 	mr_events_neighbour_fn *no_neighbour;
 	void *context;
-	int error; /* the backend's, told once */
+	int error;             /* the backend's, told once */
+	struct mr_why trouble; /* so is its trouble; "": none */
 	/* One of them; outlives the rest by one turn of the loop. */
 	uv_poll_t *poll;
 	uv_timer_t *timer;
@@ -171,6 +172,22 @@ static void hear(const struct mr_event *event, void *context)
 	}
 }
 
+/* What the dataplane does in threads of its own may fail there. */
+static void hear_trouble(struct mr_events *events)
+{
+	const struct mr_sessions_config *config = &events->sessions->config;
+	struct mr_why why = {""};
+
+	if (!config->ops->trouble)
+		return;
+	config->ops->trouble(config->backend, &why);
+	if (!strcmp(why.text, events->trouble.text))
+		return;
+	mr_sessions_trouble(events->sessions, NULL, "the dataplane: %s",
+		why.text[0] ? why.text : "what failed goes well again");
+	events->trouble = why;
+}
+
 static void drain(struct mr_events *events)
 {
 	const struct mr_sessions_config *config = &events->sessions->config;
@@ -180,6 +197,7 @@ static void drain(struct mr_events *events)
 		mr_sessions_trouble(events->sessions, NULL, "reading events from the dataplane: %s",
 			strerror(-r));
 	events->error = r < 0 ? r : 0;
+	hear_trouble(events);
 }
 
 static void on_readable(uv_poll_t *poll, int status, int what)

@@ -10,9 +10,11 @@
 #ifndef MR_DATAPLANE_BACKEND_H
 #define MR_DATAPLANE_BACKEND_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "core/event.h"
 #include "core/reason.h"
@@ -24,6 +26,18 @@
 struct mr_why {
 	char text[MR_WHY_SIZE];
 };
+
+/** printf into a struct mr_why; returns `error`, so that a failure is one statement. */
+static inline __attribute__((format(printf, 3, 4))) int mr_why_set(
+	struct mr_why *why, int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(why->text, sizeof(why->text), format, args);
+	va_end(args);
+	return error;
+}
 
 /** A dataplane's name as options and `status` spell it. */
 enum mr_dataplane {
@@ -125,6 +139,12 @@ struct mr_backend_ops {
 
 	/** Hands out what waits, at most `max`; returns the number, or -errno. */
 	int (*events)(struct mr_backend *backend, unsigned max, mr_event_fn *fn, void *context);
+
+	/**
+	 * What fails behind the dataplane's back now: 0, or -errno with `ret_why`. event_fd()
+	 * becomes readable when that changes. NULL: a dataplane where nothing can.
+	 */
+	int (*trouble)(struct mr_backend *backend, struct mr_why *ret_why);
 };
 
 extern const struct mr_backend_ops mr_backend_xdp; /* both XDP modes */

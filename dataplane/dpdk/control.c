@@ -13,14 +13,19 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "events.h"
 #include "mirror.h"
 #include "silence.h"
 #include "tables.h"
 #include "thread.h"
 
 #define GATHER_MS  2 /* changes seldom come alone */
+#define RETRY_MS   100
 #define READ_TRIES 5
 #define BLOCKS     (65536 / MR_LEGS)
+
+/* That may wait while nftables fails; then sessions can only be closed. */
+#define CHANGES_MAX (1U << 19)
 
 struct mr_control {
 	pthread_t thread;
@@ -33,6 +38,7 @@ struct mr_control {
 	pthread_mutex_t mutex; /* what is below */
 	struct mr_silence_change *changes;
 	size_t n_changes, room;
+	struct mr_why silence_why, mirror_why; /* "": goes well */
 	bool stop;
 };
 
@@ -116,7 +122,9 @@ static int queue(struct mr_backend *b, const struct mr_silence_change *change)
 	int rc = 0;
 
 	pthread_mutex_lock(&c->mutex);
-	if (c->n_changes == c->room) {
+	if (change->add && c->n_changes >= CHANGES_MAX) {
+		rc = -ENOMEM;
+	} else if (c->n_changes == c->room) {
 		size_t room = c->room ? c->room * 2 : 256;
 		void *grown = reallocarray(c->changes, room, sizeof(*change));
 
@@ -161,15 +169,66 @@ int mr_control_upstream_block(struct mr_backend *b, uint16_t block, bool add)
 	return *users == (add ? 1 : 0) ? queue(b, &change) : 0;
 }
 
-/* Takes what is queued; false: the thread is to end. */
-static bool apply_changes(struct mr_control *c)
+/* Keeps what goes wrong now ("": nothing), and wakes the daemon to look when that is news. */
+static void tell(struct mr_backend *b, struct mr_why *kept, const struct mr_why *why)
 {
+	struct mr_control *c = b->control;
+	bool news;
+
+	pthread_mutex_lock(&c->mutex);
+	news = strcmp(kept->text, why->text) != 0;
+	*kept = *why;
+	pthread_mutex_unlock(&c->mutex);
+	if (news)
+		mr_events_wake(&b->events);
+}
+
+int mr_control_trouble(struct mr_backend *b, struct mr_why *ret_why)
+{
+	struct mr_control *c = b->control;
+	int rc = 0;
+
+	pthread_mutex_lock(&c->mutex);
+	if (c->silence_why.text[0] || c->mirror_why.text[0]) {
+		*ret_why = c->silence_why.text[0] ? c->silence_why : c->mirror_why;
+		rc = -EIO;
+	}
+	pthread_mutex_unlock(&c->mutex);
+	return rc;
+}
+
+/* What could not be done goes before what came meanwhile: order matters. If there is no memory, it
+ * is lost; the text of that stays until the next change that goes well. */
+static void put_back(struct mr_control *c, struct mr_silence_change *changes, size_t count)
+{
+	struct mr_silence_change *all;
+
+	pthread_mutex_lock(&c->mutex);
+	all = reallocarray(changes, count + c->n_changes, sizeof(*all));
+	if (all) {
+		if (c->n_changes)
+			memcpy(all + count, c->changes, c->n_changes * sizeof(*all));
+		free(c->changes);
+		c->changes = all;
+		c->n_changes = c->room = count + c->n_changes;
+	} else {
+		free(changes);
+	}
+	pthread_mutex_unlock(&c->mutex);
+}
+
+/* Takes what is queued; false: the thread is to end. `*retry`: it has to be tried again. */
+static bool apply_changes(struct mr_backend *b, bool *retry)
+{
+	struct mr_control *c = b->control;
 	struct mr_silence_change *changes;
+	struct mr_why why = {""};
 	uint64_t value;
 	size_t count;
 	bool stop;
 
-	if (read(c->wake_fd, &value, sizeof(value)) < 0)
+	/* first, so that what is queued from now on makes it readable again */
+	if (read(c->wake_fd, &value, sizeof(value)) < 0 && !*retry)
 		return true;
 	pthread_mutex_lock(&c->mutex);
 	changes = c->changes;
@@ -178,10 +237,29 @@ static bool apply_changes(struct mr_control *c)
 	c->changes = NULL;
 	c->n_changes = c->room = 0;
 	pthread_mutex_unlock(&c->mutex);
-	if (!stop)
-		mr_silence_apply(c->silence, changes, count);
-	free(changes);
+	*retry = !stop && count && mr_silence_apply(c->silence, changes, count, &why);
+	if (*retry)
+		put_back(c, changes, count);
+	else
+		free(changes);
+	if (count && !stop)
+		tell(b, &c->silence_why, &why);
 	return !stop;
+}
+
+/* Reads what changed; returns what could not be read. */
+static unsigned follow_kernel(struct mr_backend *b, unsigned changes)
+{
+	struct mr_why why = {""};
+	int rc = refresh(b, changes);
+
+	/* -EINTR: it does not hold still, which is no trouble yet */
+	if (rc && rc != -EINTR)
+		mr_why_set(&why, rc, "reading the kernel's routes: %s%s", strerror(-rc),
+			rc == -ENOMEM ? ": raise memory in dpdk { }" : "");
+	if (rc != -EINTR)
+		tell(b, &b->control->mirror_why, &why);
+	return rc ? changes : 0;
 }
 
 static void *run(void *context)
@@ -193,22 +271,22 @@ static void *run(void *context)
 		{.fd = mr_mirror_fd(c->mirror), .events = POLLIN},
 	};
 	unsigned missing = 0; /* what could not be read, and is to be tried again */
+	bool retry = false;   /* so is what the kernel was to keep silent about */
 
 	mr_thread_keep_capabilities(1ULL << CAP_NET_ADMIN); /* for nftables */
 	for (;;) {
-		int rc = poll(fds, 2, missing ? 100 : -1);
+		int rc = poll(fds, 2, missing || retry ? RETRY_MS : -1);
 
 		if (rc < 0 && errno != EINTR)
 			return NULL;
-		if (fds[0].revents && !apply_changes(c))
+		if ((fds[0].revents || retry) && !apply_changes(b, &retry))
 			return NULL;
 		if (!fds[1].revents && !missing)
 			continue;
 		/* what follows at once is read together, unless it is time to end */
 		poll(fds, 1, GATHER_MS);
 		missing |= mr_mirror_drain(c->mirror);
-		if (!refresh(b, missing))
-			missing = 0;
+		missing = follow_kernel(b, missing);
 	}
 }
 
@@ -232,13 +310,13 @@ int mr_control_start(struct mr_backend *b, struct mr_why *ret_why)
 	int rc;
 
 	if (!c)
-		return mr_dpdk_why(ret_why, -ENOMEM, "out of memory");
+		return mr_why_set(ret_why, -ENOMEM, "out of memory");
 	b->control = c;
 	pthread_mutex_init(&c->mutex, NULL);
 	for (unsigned i = 0; i < b->n_ports; i++)
 		silence |= b->ports[i].kernel_sees;
 	c->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	rc = c->wake_fd < 0 ? mr_dpdk_why(ret_why, -errno, "eventfd: %m") : 0;
+	rc = c->wake_fd < 0 ? mr_why_set(ret_why, -errno, "eventfd: %m") : 0;
 	if (!rc)
 		rc = mr_mirror_open(&c->mirror, ret_why);
 	if (!rc && silence)
@@ -252,7 +330,7 @@ int mr_control_start(struct mr_backend *b, struct mr_why *ret_why)
 		rc = start_thread(b);
 	if (rc) {
 		mr_control_stop(b);
-		return mr_dpdk_why(ret_why, rc, "reading the kernel's routes: %s%s", strerror(-rc),
+		return mr_why_set(ret_why, rc, "reading the kernel's routes: %s%s", strerror(-rc),
 			rc == -ENOMEM ? ": raise memory in dpdk { }" : "");
 	}
 	return 0;

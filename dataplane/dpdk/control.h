@@ -24,4 +24,10 @@ void mr_control_stop(struct mr_backend *b);
 int mr_control_public_port(struct mr_backend *b, const struct mr_key *key, bool add);
 int mr_control_upstream_block(struct mr_backend *b, uint16_t block, bool add);
 
+/**
+ * What the thread fails to do, and tries again: 0, or -EIO with `ret_why`. The events' descriptor
+ * becomes readable when that changes.
+ */
+int mr_control_trouble(struct mr_backend *b, struct mr_why *ret_why);
+
 #endif

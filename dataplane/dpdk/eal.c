@@ -122,7 +122,7 @@ static int add_lcores(
 	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set))
-		return mr_dpdk_why(ret_why, -errno, "CPUs of this process: %m");
+		return mr_why_set(ret_why, -errno, "CPUs of this process: %m");
 	format_cpus(&set, any, options->n_lcores ? sizeof(any) : 256);
 	used = (size_t)snprintf(map, sizeof(map), "0@%s", any);
 	for (uint32_t i = 0; i < options->workers && used < sizeof(map); i++) {
@@ -132,7 +132,7 @@ static int add_lcores(
 			continue;
 		}
 		if (options->lcores[i] >= CPU_SETSIZE || !CPU_ISSET(options->lcores[i], &set))
-			return mr_dpdk_why(ret_why, -EINVAL,
+			return mr_why_set(ret_why, -EINVAL,
 				"dpdk option lcores: CPU %u is not among those that moshrelayd may "
 				"use, %s",
 				options->lcores[i], any);
@@ -173,10 +173,10 @@ static int build_arguments(struct arguments *a, const struct mr_dpdk_options *op
 	for (size_t i = 0; i < options->n_eal; i++)
 		rc |= add(a, "%s", options->eal[i]);
 	if (rc)
-		return mr_dpdk_why(ret_why, -E2BIG, "dpdk options: too many, or too long");
+		return mr_why_set(ret_why, -E2BIG, "dpdk options: too many, or too long");
 	rc = add_lcores(a, options, ret_why);
 	if (rc == -E2BIG)
-		return mr_dpdk_why(ret_why, rc, "dpdk options: too many, or too long");
+		return mr_why_set(ret_why, rc, "dpdk options: too many, or too long");
 	return rc;
 }
 
@@ -238,7 +238,7 @@ int mr_eal_start(
 	int rc;
 
 	if (started)
-		return mr_dpdk_why(ret_why, -EALREADY,
+		return mr_why_set(ret_why, -EALREADY,
 			"DPDK can be started once in a process: restart moshrelayd");
 	rc = mr_preflight_devices(options, ret_why);
 	if (!rc)
@@ -251,7 +251,7 @@ int mr_eal_start(
 	started = true;
 	rc = init_quietly(&arguments);
 	if (rc)
-		return mr_dpdk_why(ret_why, rc == -EALREADY || rc >= 0 ? -EIO : rc,
+		return mr_why_set(ret_why, rc == -EALREADY || rc >= 0 ? -EIO : rc,
 			"DPDK does not start: %s", mr_eal_error(strerror(-rc)));
 	/* What was logged meanwhile may explain why a device isn't there. */
 	*ret_huge = huge;

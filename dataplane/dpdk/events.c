@@ -18,12 +18,12 @@ int mr_events_open(struct mr_events *ret_events, struct mr_why *ret_why)
 	struct mr_events events = {.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
 
 	if (events.fd < 0)
-		return mr_dpdk_why(ret_why, -errno, "eventfd: %m");
+		return mr_why_set(ret_why, -errno, "eventfd: %m");
 	events.ring = rte_ring_create_elem(
 		"events", sizeof(struct mr_event), RING_SIZE, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	if (!events.ring) {
 		close(events.fd);
-		return mr_dpdk_why(ret_why, -ENOMEM,
+		return mr_why_set(ret_why, -ENOMEM,
 			"the ring of events doesn't fit into DPDK's memory: raise memory in "
 			"dpdk { }");
 	}
@@ -54,20 +54,26 @@ static bool take_token(struct mr_event_limit *limit, uint64_t now)
 	return true;
 }
 
+void mr_events_wake(struct mr_events *events)
+{
+	uint64_t one = 1;
+
+	/* fails only when the counter is full, and then it is readable anyway */
+	if (write(events->fd, &one, sizeof(one)) < 0)
+		return;
+}
+
 void mr_events_notify(struct mr_worker *w, struct mr_event *event)
 {
 	struct mr_event_limit *limit = &w->limits[event->kind];
 	struct mr_events *events = &w->backend->events;
-	uint64_t one = 1;
 
 	if (!take_token(limit, event->time_ns) ||
 		rte_ring_mp_enqueue_elem(events->ring, event, sizeof(*event))) {
 		__atomic_store_n(&limit->suppressed, limit->suppressed + 1, __ATOMIC_RELAXED);
 		return;
 	}
-	/* fails only when the counter is full, and then it is readable anyway */
-	if (write(events->fd, &one, sizeof(one)) < 0)
-		return;
+	mr_events_wake(events);
 }
 
 int mr_events_take(struct mr_events *events, unsigned max, mr_event_fn *fn, void *context)

@@ -410,7 +410,7 @@ int mr_mirror_open(struct mr_mirror **ret_mirror, struct mr_why *ret_why)
 	struct mr_mirror *m = calloc(1, sizeof(*m));
 
 	if (!m)
-		return mr_dpdk_why(ret_why, -ENOMEM, "netlink: out of memory");
+		return mr_why_set(ret_why, -ENOMEM, "netlink: out of memory");
 	m->sequence = (uint32_t)time(NULL);
 	m->requests = open_socket(0);
 	m->events = open_socket(RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE |
@@ -419,7 +419,7 @@ int mr_mirror_open(struct mr_mirror **ret_mirror, struct mr_why *ret_why)
 		int error = errno;
 
 		mr_mirror_close(m);
-		return mr_dpdk_why(ret_why, -error, "netlink: %s", strerror(error));
+		return mr_why_set(ret_why, -error, "netlink: %s", strerror(error));
 	}
 	setsockopt(mnl_socket_get_fd(m->events), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	*ret_mirror = m;

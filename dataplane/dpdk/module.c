@@ -56,7 +56,7 @@ static int backend_open(const struct mr_backend_config *config, struct mr_backen
 	int rc;
 
 	if (!b)
-		return mr_dpdk_why(ret_why, -ENOMEM, "out of memory");
+		return mr_why_set(ret_why, -ENOMEM, "out of memory");
 	b->events.fd = -1;
 	rc = mr_dpdk_options_parse(config->options, config->n_options, &b->options, ret_why);
 	if (!rc)
@@ -217,6 +217,11 @@ static int backend_events(struct mr_backend *b, unsigned max, mr_event_fn *fn, v
 	return mr_events_take(&b->events, max, fn, context);
 }
 
+static int backend_trouble(struct mr_backend *b, struct mr_why *ret_why)
+{
+	return mr_control_trouble(b, ret_why);
+}
+
 static const struct mr_backend_ops ops = {
 	.open = backend_open,
 	.close = backend_close,
@@ -238,6 +243,7 @@ static const struct mr_backend_ops ops = {
 	.events_suppressed = backend_events_suppressed,
 	.event_fd = backend_event_fd,
 	.events = backend_events,
+	.trouble = backend_trouble,
 };
 
 const struct mr_backend_module mr_backend_module = {

@@ -6,23 +6,12 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* Sets a field from `value`; the text of what a right value would be, or NULL if it was right. */
 typedef const char *set_fn(struct mr_dpdk_options *o, const char *value);
-
-int mr_dpdk_why(struct mr_why *why, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return error;
-}
 
 static bool parse_number(const char *text, unsigned long lo, unsigned long hi, uint32_t *ret)
 {
@@ -209,9 +198,9 @@ static int set_option(struct mr_dpdk_options *o, const char *option, struct mr_w
 			strncmp(table[i].name, option, name_length))
 			continue;
 		want = table[i].set(o, option + name_length + 1);
-		return want ? mr_dpdk_why(ret_why, -EINVAL, "dpdk option %s: %s", option, want) : 0;
+		return want ? mr_why_set(ret_why, -EINVAL, "dpdk option %s: %s", option, want) : 0;
 	}
-	return mr_dpdk_why(ret_why, -EINVAL, "dpdk option %s: there is none of this name; see %s",
+	return mr_why_set(ret_why, -EINVAL, "dpdk option %s: there is none of this name; see %s",
 		option, "docs/dpdk.md");
 }
 
@@ -230,7 +219,7 @@ int mr_dpdk_options_parse(const char *const *options, size_t n_options,
 	if (!o->workers)
 		o->workers = o->n_lcores ? (uint32_t)o->n_lcores : 1;
 	if (o->n_lcores && o->n_lcores != o->workers)
-		return mr_dpdk_why(ret_why, -EINVAL,
+		return mr_why_set(ret_why, -EINVAL,
 			"dpdk options: %u workers on %zu lcores: leave "
 			"out workers, or name as many lcores",
 			o->workers, o->n_lcores);

@@ -53,8 +53,4 @@ struct mr_dpdk_options {
 int mr_dpdk_options_parse(const char *const *options, size_t n_options,
 	struct mr_dpdk_options *ret_options, struct mr_why *ret_why);
 
-/** printf into a struct mr_why; returns `error`, so that it can be returned at once. */
-int mr_dpdk_why(struct mr_why *why, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
 #endif

@@ -66,14 +66,14 @@ static int plan_port(struct mr_backend *b, const char *device, const char *inter
 	struct mr_port *port;
 
 	if (b->n_ports == MR_DPDK_PORTS_MAX)
-		return mr_dpdk_why(
+		return mr_why_set(
 			ret_why, -E2BIG, "interfaces: DPDK serves at most %d", MR_DPDK_PORTS_MAX);
 	port = &b->ports[b->n_ports];
 	*port = (struct mr_port){.mtu = RTE_ETHER_MTU, .kernel_sees = packet};
 	for (unsigned i = 0; i < MR_DPDK_WORKERS_MAX; i++)
 		port->tap_fds[i] = port->wake_fds[i] = -1;
 	if (strlen(interface) >= sizeof(port->ifname))
-		return mr_dpdk_why(ret_why, -ENODEV, "%.32s: no such interface", interface);
+		return mr_why_set(ret_why, -ENODEV, "%.32s: no such interface", interface);
 	strcpy(port->ifname, interface);
 	snprintf(port->device, sizeof(port->device), "%.*s", (int)strcspn(device, ","), device);
 	if (packet) {
@@ -82,7 +82,7 @@ static int plan_port(struct mr_backend *b, const char *device, const char *inter
 		if (rc)
 			return rc;
 		if (packet_frame_size(port->mtu) > ROOM_MAX)
-			return mr_dpdk_why(ret_why, -EMSGSIZE,
+			return mr_why_set(ret_why, -EMSGSIZE,
 				"%s: MTU of %u is more than net_af_packet is used with: at most "
 				"%u",
 				interface, port->mtu, ROOM_MAX - FRAME_EXTRA - PACKET_OVERHEAD);
@@ -99,7 +99,7 @@ int mr_ports_plan(struct mr_backend *b, const char *const *interfaces, size_t n_
 	uint32_t page = (uint32_t)getpagesize();
 
 	if (n_interfaces < named)
-		return mr_dpdk_why(ret_why, -EINVAL,
+		return mr_why_set(ret_why, -EINVAL,
 			"interfaces: %zu for %zu devices of dpdk { }: name an interface for each "
 			"device",
 			n_interfaces, named);
@@ -116,12 +116,12 @@ int mr_ports_plan(struct mr_backend *b, const char *const *interfaces, size_t n_
 			device = o->vdevs[i - o->n_devices];
 		packet = is_packet_device(device);
 		if (packet && o->exception == MR_EXCEPTION_TAP)
-			return mr_dpdk_why(ret_why, -EINVAL,
+			return mr_why_set(ret_why, -EINVAL,
 				"dpdk option exception=tap: the kernel sees what arrives at %s "
 				"already: leave it out",
 				interfaces[i]);
 		if (!packet && o->exception == MR_EXCEPTION_KERNEL)
-			return mr_dpdk_why(ret_why, -EINVAL,
+			return mr_why_set(ret_why, -EINVAL,
 				"dpdk option exception=kernel: the kernel does not see what "
 				"arrives "
 				"at %s: leave it out",
@@ -158,7 +158,7 @@ static int probe_vdev(struct mr_backend *b, unsigned i, struct mr_why *ret_why)
 	mr_packet_sockets_list(&before);
 	mr_eal_error("");
 	if (rte_eal_hotplug_add("vdev", port->device, args))
-		return mr_dpdk_why(ret_why, -EIO, "%s (%s): DPDK can't make it: %s", port->device,
+		return mr_why_set(ret_why, -EIO, "%s (%s): DPDK can't make it: %s", port->device,
 			port->ifname, mr_eal_error("wrong arguments?"));
 	if (port->kernel_sees)
 		port->n_sockets =
@@ -202,7 +202,7 @@ static int setup_queues(struct mr_backend *b, const struct mr_port *port, struct
 			rc = rte_eth_tx_queue_setup(port->id, q, tx, (unsigned)socket, NULL);
 	}
 	if (rc)
-		return mr_dpdk_why(ret_why, rc, "%s (%s): queues: %s", port->device, port->ifname,
+		return mr_why_set(ret_why, rc, "%s (%s): queues: %s", port->device, port->ifname,
 			mr_eal_error(strerror(-rc)));
 	return 0;
 }
@@ -215,14 +215,14 @@ static int configure(struct mr_backend *b, struct mr_port *port, struct mr_why *
 	int rc = rte_eth_dev_info_get(port->id, &info);
 
 	if (rc)
-		return mr_dpdk_why(ret_why, rc, "%s: %s", port->device, strerror(-rc));
+		return mr_why_set(ret_why, rc, "%s: %s", port->device, strerror(-rc));
 	snprintf(port->driver, sizeof(port->driver), "%s", info.driver_name);
 	if (port->kernel_sees && info.if_index != port->ifindex)
-		return mr_dpdk_why(ret_why, -EINVAL,
+		return mr_why_set(ret_why, -EINVAL,
 			"%s: listens on another interface than %s: name them in the same order",
 			port->device, port->ifname);
 	if (info.max_rx_queues < workers || info.max_tx_queues < workers)
-		return mr_dpdk_why(ret_why, -EINVAL,
+		return mr_why_set(ret_why, -EINVAL,
 			"%s (%s): has %u queues, but there are %u workers: lower workers or name "
 			"fewer lcores in dpdk { }",
 			port->device, port->ifname, mr_min(info.max_rx_queues, info.max_tx_queues),
@@ -238,7 +238,7 @@ static int configure(struct mr_backend *b, struct mr_port *port, struct mr_why *
 		rc = rte_eth_dev_configure(port->id, workers, workers, &conf);
 	}
 	if (rc)
-		return mr_dpdk_why(ret_why, rc, "%s (%s): can't be configured: %s", port->device,
+		return mr_why_set(ret_why, rc, "%s (%s): can't be configured: %s", port->device,
 			port->ifname, mr_eal_error(strerror(-rc)));
 	mr_eal_error("");
 	return setup_queues(b, port, ret_why);
@@ -294,7 +294,7 @@ static int start(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_
 	rte_eth_macaddr_get(port->id, &port->mac);
 	rc = rte_eth_dev_start(port->id);
 	if (rc)
-		return mr_dpdk_why(ret_why, rc, "%s (%s): does not start: %s", port->device,
+		return mr_why_set(ret_why, rc, "%s (%s): does not start: %s", port->device,
 			port->ifname, mr_eal_error(strerror(-rc)));
 	port->started = true;
 	if (!port->has_tap)
@@ -318,7 +318,7 @@ static int open_port(struct mr_backend *b, unsigned i, struct mr_why *ret_why)
 	if (rc)
 		return rc;
 	if (rte_eth_dev_get_port_by_name(port->device, &port->id))
-		return mr_dpdk_why(ret_why, -ENODEV, "%s (%s): no driver of DPDK takes it: %s",
+		return mr_why_set(ret_why, -ENODEV, "%s (%s): no driver of DPDK takes it: %s",
 			port->device, port->ifname,
 			mr_eal_error("is it an Ethernet device, and its driver installed?"));
 	if (!port->kernel_sees) {
@@ -337,7 +337,7 @@ int mr_ports_open(struct mr_backend *b, struct mr_why *ret_why)
 	b->pool = rte_pktmbuf_pool_create(
 		"packets", buffer_count(b), POOL_CACHE, 0, (uint16_t)data_room(b), SOCKET_ID_ANY);
 	if (!b->pool)
-		return mr_dpdk_why(ret_why, -ENOMEM,
+		return mr_why_set(ret_why, -ENOMEM,
 			"packet buffers don't fit into DPDK's memory: raise memory or lower "
 			"descriptors in dpdk { }");
 	for (unsigned i = 0; i < b->n_ports; i++)

@@ -52,7 +52,7 @@ static int check_vfio(const char *device, struct mr_why *ret_why)
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", device);
 	link_name(path, group, sizeof(group));
 	if (!*group)
-		return mr_dpdk_why(ret_why, -ENODEV,
+		return mr_why_set(ret_why, -ENODEV,
 			"%s: no IOMMU group: turn the IOMMU on, or load vfio with "
 			"enable_unsafe_noiommu_mode=1",
 			device);
@@ -63,9 +63,9 @@ static int check_vfio(const char *device, struct mr_why *ret_why)
 	if (fd >= 0)
 		return 0;
 	if (errno == EBUSY)
-		return mr_dpdk_why(ret_why, -EBUSY,
+		return mr_why_set(ret_why, -EBUSY,
 			"%s: in use by another program (%s): stop it first", device, path);
-	return mr_dpdk_why(ret_why, -errno, "%s: %s: %m", device, path);
+	return mr_why_set(ret_why, -errno, "%s: %s: %m", device, path);
 }
 
 static int check_device(const char *device, struct mr_why *ret_why)
@@ -76,7 +76,7 @@ static int check_device(const char *device, struct mr_why *ret_why)
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", device);
 	if (access(path, F_OK))
-		return mr_dpdk_why(ret_why, -ENODEV,
+		return mr_why_set(ret_why, -ENODEV,
 			"%s: no such PCI device: see dpdk-devbind.py --status", device);
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", device);
 	link_name(path, driver, sizeof(driver));
@@ -87,12 +87,12 @@ static int check_device(const char *device, struct mr_why *ret_why)
 			return 0;
 	}
 	if (!*driver)
-		return mr_dpdk_why(ret_why, -ENODEV,
+		return mr_why_set(ret_why, -ENODEV,
 			"%s: bound to no driver: dpdk-devbind.py -b vfio-pci (or, without an "
 			"IOMMU, "
 			"uio_pci_generic) %s",
 			device, device);
-	return mr_dpdk_why(ret_why, -EBUSY,
+	return mr_why_set(ret_why, -EBUSY,
 		"%s: in use by the kernel's driver %s: dpdk-devbind.py -b vfio-pci %s takes it "
 		"from the kernel",
 		device, driver, device);
@@ -173,10 +173,10 @@ int mr_preflight_memory(
 	if (options->memory_mib)
 		need = (size_t)options->memory_mib << 20;
 	if (device && options->hugepages == MR_HUGEPAGES_NONE)
-		return mr_dpdk_why(ret_why, -EINVAL,
+		return mr_why_set(ret_why, -EINVAL,
 			"dpdk option hugepages=none: %s has no IOMMU and needs huge pages", device);
 	if (must && have < need)
-		return mr_dpdk_why(ret_why, -ENOMEM,
+		return mr_why_set(ret_why, -ENOMEM,
 			"huge pages: %zu MiB are free, %zu are needed%s%s: sysctl "
 			"vm.nr_hugepages=%zu",
 			have >> 20, need >> 20, device ? " by " : "", device ? device : "",
@@ -194,31 +194,30 @@ int mr_preflight_interface(
 	int mtu;
 
 	if (strlen(name) >= sizeof(request.ifr_name))
-		return mr_dpdk_why(ret_why, -ENODEV, "%.32s: no such interface", name);
+		return mr_why_set(ret_why, -ENODEV, "%.32s: no such interface", name);
 	memcpy(request.ifr_name, name, strlen(name));
 	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
 	if (fd < 0 && errno == EPERM)
-		return mr_dpdk_why(ret_why, -EPERM,
+		return mr_why_set(ret_why, -EPERM,
 			"%s: no right to open a packet socket: start moshrelayd as root, or give "
 			"it CAP_NET_RAW and CAP_NET_ADMIN",
 			name);
 	if (fd < 0)
-		return mr_dpdk_why(ret_why, -errno, "%s: packet socket: %m", name);
+		return mr_why_set(ret_why, -errno, "%s: packet socket: %m", name);
 	ifindex = if_nametoindex(name);
 	if (!ifindex)
-		return mr_dpdk_why(ret_why, -ENODEV, "%s: no such interface", name);
+		return mr_why_set(ret_why, -ENODEV, "%s: no such interface", name);
 	if (ioctl(fd, SIOCGIFHWADDR, &request))
-		return mr_dpdk_why(ret_why, -errno, "%s: hardware address: %m", name);
+		return mr_why_set(ret_why, -errno, "%s: hardware address: %m", name);
 	if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
-		return mr_dpdk_why(ret_why, -ENOTSUP, "%s: not an Ethernet interface", name);
+		return mr_why_set(ret_why, -ENOTSUP, "%s: not an Ethernet interface", name);
 	if (ioctl(fd, SIOCGIFMTU, &request))
-		return mr_dpdk_why(ret_why, -errno, "%s: MTU: %m", name);
+		return mr_why_set(ret_why, -errno, "%s: MTU: %m", name);
 	mtu = request.ifr_mtu;
 	if (ioctl(fd, SIOCGIFFLAGS, &request))
-		return mr_dpdk_why(ret_why, -errno, "%s: flags: %m", name);
+		return mr_why_set(ret_why, -errno, "%s: flags: %m", name);
 	if (!(request.ifr_flags & IFF_UP))
-		return mr_dpdk_why(
-			ret_why, -ENETDOWN, "%s: is down: ip link set %s up", name, name);
+		return mr_why_set(ret_why, -ENETDOWN, "%s: is down: ip link set %s up", name, name);
 	*ret_ifindex = ifindex;
 	*ret_mtu = (uint16_t)mr_min(mtu, UINT16_MAX);
 	return 0;

@@ -45,7 +45,7 @@ static int explain(struct nft_ctx *nft, struct mr_why *ret_why)
 	const char *error = nft_ctx_get_error_buffer(nft);
 
 	error = error && *error ? error : "no answer";
-	return mr_dpdk_why(ret_why, -EIO,
+	return mr_why_set(ret_why, -EIO,
 		"nftables, which keeps the kernel from answering the relay's datagrams on these "
 		"interfaces: %.*s",
 		(int)mr_min(strcspn(error, "\n"), 120UL), error);
@@ -57,11 +57,11 @@ int mr_silence_open(struct mr_silence **ret_silence, struct mr_why *ret_why)
 	char text[sizeof(rules) + TABLE_SIZE];
 
 	if (!s)
-		return mr_dpdk_why(ret_why, -ENOMEM, "nftables: out of memory");
+		return mr_why_set(ret_why, -ENOMEM, "nftables: out of memory");
 	s->nft = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!s->nft) {
 		free(s);
-		return mr_dpdk_why(ret_why, -EIO, "nftables: not available");
+		return mr_why_set(ret_why, -EIO, "nftables: not available");
 	}
 	nft_ctx_buffer_error(s->nft);
 	nft_ctx_buffer_output(s->nft);
@@ -111,8 +111,8 @@ static int print_element(char *buf, size_t size, const struct mr_silence_change 
 	return snprintf(buf, size, "%s . %u", addr, change->port);
 }
 
-int mr_silence_apply(
-	struct mr_silence *silence, const struct mr_silence_change *changes, size_t count)
+int mr_silence_apply(struct mr_silence *silence, const struct mr_silence_change *changes,
+	size_t count, struct mr_why *ret_why)
 {
 	size_t size = (count + 1) * (ELEMENT_SIZE + MR_LEGS * sizeof("65535, ")), used = 0;
 	const char *open_set = NULL;
@@ -124,7 +124,7 @@ int mr_silence_apply(
 		return 0;
 	text = malloc(size);
 	if (!text)
-		return -ENOMEM;
+		return mr_why_set(ret_why, -ENOMEM, "nftables: out of memory");
 	for (size_t i = 0; i < count; i++) {
 		const char *set = set_of(&changes[i]);
 		bool same = open_set == set && open_add == changes[i].add;
@@ -140,7 +140,7 @@ int mr_silence_apply(
 		open_add = changes[i].add;
 	}
 	snprintf(text + used, size - used, " }\n");
-	rc = nft_run_cmd_from_buffer(silence->nft, text) ? -EIO : 0;
+	rc = nft_run_cmd_from_buffer(silence->nft, text) ? explain(silence->nft, ret_why) : 0;
 	free(text);
 	return rc;
 }

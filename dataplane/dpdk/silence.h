@@ -26,8 +26,8 @@ struct mr_silence_change {
 int mr_silence_open(struct mr_silence **ret_silence, struct mr_why *ret_why);
 void mr_silence_close(struct mr_silence *silence);
 
-/** Applies changes in order, in one transaction. -EIO: none was. */
-int mr_silence_apply(
-	struct mr_silence *silence, const struct mr_silence_change *changes, size_t count);
+/** Applies changes in order, in one transaction. -EIO, -ENOMEM: none was. */
+int mr_silence_apply(struct mr_silence *silence, const struct mr_silence_change *changes,
+	size_t count, struct mr_why *ret_why);
 
 #endif

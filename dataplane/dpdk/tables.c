@@ -88,12 +88,12 @@ int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
 	};
 
 	if (getrandom(&t.hash_seed, sizeof(t.hash_seed), 0) != sizeof(t.hash_seed))
-		return mr_dpdk_why(ret_why, -errno, "random numbers: %m");
+		return mr_why_set(ret_why, -errno, "random numbers: %m");
 	t.rcu = rte_zmalloc("rcu", rte_rcu_qsbr_get_memsize(workers), RTE_CACHE_LINE_SIZE);
 	t.links = rte_zmalloc("links", sizeof(*t.links), 0);
 	if (!t.rcu || !t.links || rte_rcu_qsbr_init(t.rcu, workers) || take_tables(config, &t)) {
 		mr_tables_close(&t);
-		return mr_dpdk_why(ret_why, -ENOMEM,
+		return mr_why_set(ret_why, -ENOMEM,
 			"tables for %u sessions don't fit into DPDK's memory: raise memory in "
 			"dpdk { }, or lower max-sessions",
 			config->max_sessions);

@@ -54,26 +54,26 @@ static int explain_open(const struct mr_port *port, int error, bool existed, str
 	switch (error) {
 	case -ENOENT:
 	case -ENODEV:
-		return mr_dpdk_why(
+		return mr_why_set(
 			ret_why, error, "/dev/net/tun: %s: modprobe tun", strerror(-error));
 	case -EPERM:
 	case -EACCES:
-		return mr_dpdk_why(ret_why, error,
+		return mr_why_set(ret_why, error,
 			"TAP %s for %s: no right to make it: start moshrelayd as root, or give it "
 			"CAP_NET_ADMIN",
 			name, port->device);
 	case -EBUSY:
-		return mr_dpdk_why(ret_why, error,
+		return mr_why_set(ret_why, error,
 			"TAP %s for %s: another program has it open: stop that first", name,
 			port->device);
 	}
 	if (existed)
-		return mr_dpdk_why(ret_why, error,
+		return mr_why_set(ret_why, error,
 			"%s is to be the TAP for %s, but is another kind of interface, or has too "
 			"few queues (ip tuntap add %s mode tap multi_queue): name another in "
 			"interfaces",
 			name, port->device, name);
-	return mr_dpdk_why(
+	return mr_why_set(
 		ret_why, error, "TAP %s for %s: %s", name, port->device, strerror(-error));
 }
 
@@ -114,23 +114,23 @@ int mr_tap_start(const struct mr_port *port, struct mr_why *ret_why)
 	struct ifreq request;
 
 	if (fd < 0)
-		return mr_dpdk_why(ret_why, -errno, "TAP %s: %m", port->ifname);
+		return mr_why_set(ret_why, -errno, "TAP %s: %m", port->ifname);
 	set_name(&request, port->ifname);
 	request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
 	memcpy(request.ifr_hwaddr.sa_data, &port->mac, sizeof(port->mac));
 	if (ioctl(fd, SIOCSIFHWADDR, &request))
-		return mr_dpdk_why(ret_why, -errno, "TAP %s: hardware address: %m", port->ifname);
+		return mr_why_set(ret_why, -errno, "TAP %s: hardware address: %m", port->ifname);
 	set_name(&request, port->ifname);
 	request.ifr_mtu = port->mtu;
 	if (ioctl(fd, SIOCSIFMTU, &request))
-		return mr_dpdk_why(
+		return mr_why_set(
 			ret_why, -errno, "TAP %s: MTU of %u: %m", port->ifname, port->mtu);
 	set_name(&request, port->ifname);
 	if (ioctl(fd, SIOCGIFFLAGS, &request))
-		return mr_dpdk_why(ret_why, -errno, "TAP %s: flags: %m", port->ifname);
+		return mr_why_set(ret_why, -errno, "TAP %s: flags: %m", port->ifname);
 	request.ifr_flags |= IFF_UP;
 	if (ioctl(fd, SIOCSIFFLAGS, &request))
-		return mr_dpdk_why(ret_why, -errno, "TAP %s: set up: %m", port->ifname);
+		return mr_why_set(ret_why, -errno, "TAP %s: set up: %m", port->ifname);
 	return 0;
 }
 

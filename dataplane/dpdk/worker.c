@@ -302,7 +302,7 @@ int mr_workers_start(struct mr_backend *b, struct mr_why *ret_why)
 	b->workers = rte_zmalloc(
 		"workers", b->options.workers * sizeof(*b->workers), RTE_CACHE_LINE_SIZE);
 	if (!b->workers)
-		return mr_dpdk_why(ret_why, -ENOMEM, "workers don't fit into DPDK's memory");
+		return mr_why_set(ret_why, -ENOMEM, "workers don't fit into DPDK's memory");
 	for (uint32_t i = 0; i < b->options.workers; i++)
 		b->workers[i].epoll_fd = b->workers[i].wake_fd = -1;
 	for (uint32_t i = 0; i < b->options.workers; i++) {
@@ -313,7 +313,7 @@ int mr_workers_start(struct mr_backend *b, struct mr_why *ret_why)
 			rc = rte_eal_remote_launch(run, w, w->lcore_id);
 		if (rc) {
 			mr_workers_stop(b);
-			return mr_dpdk_why(ret_why, rc, "worker %u: %s", i, strerror(-rc));
+			return mr_why_set(ret_why, rc, "worker %u: %s", i, strerror(-rc));
 		}
 		w->launched = true;
 	}

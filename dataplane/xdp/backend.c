@@ -23,16 +23,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-int mr_why_set(struct mr_why *why, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return error;
-}
-
 char *mr_xdp_pin_path(const struct mr_backend *backend, const char *prefix, const char *name)
 {
 	char *path;

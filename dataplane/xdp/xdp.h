@@ -40,10 +40,6 @@ struct mr_backend {
 	unsigned events_left;
 };
 
-/** Writes a sentence for people; returns `error`, so that a failure is one statement. */
-__attribute__((format(printf, 3, 4))) int mr_why_set(
-	struct mr_why *why, int error, const char *format, ...);
-
 /** A path below the pin dir; the caller frees it. NULL: no memory. */
 char *mr_xdp_pin_path(const struct mr_backend *backend, const char *prefix, const char *name);
 

@@ -6,9 +6,11 @@
  *     drive MODULE [interface=NAME]... [link=IFACE,CARRIER,VLAN]... [address=A]...
  *           [session=SLOT,PORT,TARGET,PORT,UPSTREAM,BLOCK]... [NAME=VALUE of dpdk { }]...
  *
- * Prints "ready" and one line an event; on a line on standard input it prints the counts, and the
- * sessions' legs; at its end it closes the backend. The kernel is made to resolve what the
- * dataplane asks for. Errors of open() go to standard error, with status 1.
+ * Prints "ready", one line an event, and "trouble" with its text ("-": none) when that changes.
+ * Lines on standard input: an empty one prints the counts, and the sessions' legs; "close N" and
+ * "open N" take the session of that number out and put it in; "churn N" does both N times with the
+ * last session. At its end it closes the backend. The kernel is made to resolve what the dataplane
+ * asks for. Errors of open() go to standard error, with status 1.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -29,6 +31,11 @@ struct setup {
 	const char *interfaces[MAX], *options[MAX];
 	char *links[MAX], *addresses[MAX], *sessions[MAX];
 	size_t n_interfaces, n_options, n_links, n_addresses, n_sessions;
+	struct driven {
+		struct mr_session record; /* as it begins */
+		int slot;                 /* of the public address, -1: all */
+	} driven[MAX];
+	uint64_t last_id;
 };
 
 static const struct mr_backend_ops *ops;
@@ -105,41 +112,71 @@ static void hold_port(uint16_t port)
 		die("public port");
 }
 
-static void put_session(const struct setup *setup, uint32_t index, char *text)
+/* The words of session=..., read once. */
+static void parse_session(struct driven *d, char *text)
 {
+	struct mr_session *s = &d->record;
 	char *f[6];
-	struct mr_session s = {.id = index + 1, .flags = MR_SESSION_OPEN, .current = MR_NO_SLOT};
-	struct mr_ref ref = {.index = index};
-	struct mr_key key;
 
 	for (size_t i = 0; i < 6; i++) {
 		f[i] = strsep(&text, ",");
 		if (!f[i])
 			die("session=SLOT,PORT,TARGET,PORT,UPSTREAM,BLOCK");
 	}
-	s.public_port = htons((uint16_t)atoi(f[1]));
-	s.target = parse_addr(f[2]);
-	s.target_port = htons((uint16_t)atoi(f[3]));
-	s.upstream = parse_addr(f[4]);
-	s.upstream_base = (__u16)(atoi(f[5]) * MR_LEGS);
+	d->slot = atoi(f[0]);
+	*s = (struct mr_session){.flags = MR_SESSION_OPEN, .current = MR_NO_SLOT};
+	s->public_port = htons((uint16_t)atoi(f[1]));
+	s->target = parse_addr(f[2]);
+	s->target_port = htons((uint16_t)atoi(f[3]));
+	s->upstream = parse_addr(f[4]);
+	s->upstream_base = (__u16)(atoi(f[5]) * MR_LEGS);
 	hold_port((uint16_t)atoi(f[1]));
-	if (ops->session_put(backend, index, &s))
-		die("session_put");
-	key = mr_key_target(&s.target, s.target_port, s.upstream_base);
-	if (ops->target_put(backend, &key, ref))
-		die("target_put");
-	ref.public_slot = (__u32)atoi(f[0]);
+}
+
+/* Puts or deletes the public keys; slot -1: one at every address. */
+static void public_keys(const struct setup *setup, const struct driven *d, uint32_t index, bool put)
+{
+	struct mr_ref ref = {.index = index};
+
 	for (size_t i = 0; i < setup->n_addresses; i++) {
 		struct mr_addr addr = parse_addr(setup->addresses[i]);
+		struct mr_key key = mr_key_public(&addr, d->record.public_port);
 
-		/* slot -1: at every address */
-		if (atoi(f[0]) >= 0 && (size_t)atoi(f[0]) != i)
+		if (d->slot >= 0 && (size_t)d->slot != i)
 			continue;
 		ref.public_slot = (__u32)i;
-		key = mr_key_public(&addr, s.public_port);
-		if (ops->public_put(backend, &key, ref))
-			die("public_put");
+		if (put ? ops->public_put(backend, &key, ref) : ops->public_del(backend, &key))
+			die(put ? "public_put" : "public_del");
 	}
+}
+
+static void open_session(struct setup *setup, uint32_t index)
+{
+	struct driven *d = &setup->driven[index];
+	struct mr_ref ref = {.index = index, .public_slot = d->slot < 0 ? 0 : (__u32)d->slot};
+	struct mr_key key =
+		mr_key_target(&d->record.target, d->record.target_port, d->record.upstream_base);
+
+	d->record.id = ++setup->last_id;
+	if (ops->session_put(backend, index, &d->record))
+		die("session_put");
+	if (ops->target_put(backend, &key, ref))
+		die("target_put");
+	public_keys(setup, d, index, true);
+}
+
+/* As the daemon does: no new datagrams, then the record, then the answers. */
+static void close_session(struct setup *setup, uint32_t index)
+{
+	const struct driven *d = &setup->driven[index];
+	struct mr_key key =
+		mr_key_target(&d->record.target, d->record.target_port, d->record.upstream_base);
+
+	public_keys(setup, d, index, false);
+	if (ops->session_close(backend, index))
+		die("session_close");
+	if (ops->target_del(backend, &key))
+		die("target_del");
 }
 
 /* A datagram to the discard port makes the kernel look for the neighbour. */
@@ -219,7 +256,43 @@ static void open_backend(const char *module, const struct setup *setup)
 		die(why.text);
 }
 
-static void serve(const struct setup *setup)
+static void obey(struct setup *setup, const char *line)
+{
+	unsigned number;
+
+	if (sscanf(line, "close %u", &number) == 1 && number < setup->n_sessions) {
+		close_session(setup, number);
+	} else if (sscanf(line, "open %u", &number) == 1 && number < setup->n_sessions) {
+		open_session(setup, number);
+	} else if (sscanf(line, "churn %u", &number) == 1 && setup->n_sessions) {
+		uint32_t last = (uint32_t)setup->n_sessions - 1;
+
+		for (unsigned i = 0; i < number; i++) {
+			close_session(setup, last);
+			open_session(setup, last);
+		}
+		printf("churned %u\n", number);
+	} else if (*line == '\n') {
+		print_state(setup->n_sessions);
+	} else {
+		die(line);
+	}
+}
+
+static void hear(void)
+{
+	static struct mr_why told = {"-"};
+	struct mr_why why = {"-"};
+
+	if (ops->events(backend, 64, on_event, NULL) < 0)
+		die("events");
+	ops->trouble(backend, &why);
+	if (strcmp(told.text, why.text))
+		printf("trouble %s\n", why.text);
+	told = why;
+}
+
+static void serve(struct setup *setup)
 {
 	struct pollfd fds[] = {
 		{.fd = STDIN_FILENO, .events = POLLIN},
@@ -229,18 +302,18 @@ static void serve(const struct setup *setup)
 
 	while (poll(fds, 2, -1) >= 0 || errno == EINTR) {
 		if (fds[1].revents)
-			ops->events(backend, 64, on_event, NULL);
+			hear();
 		if (!fds[0].revents)
 			continue;
 		if (!fgets(line, sizeof(line), stdin))
 			return;
-		print_state(setup->n_sessions);
+		obey(setup, line);
 	}
 }
 
 int main(int argc, char **argv)
 {
-	struct setup setup = {0};
+	static struct setup setup;
 	char text[512];
 
 	if (argc < 2)
@@ -258,8 +331,10 @@ int main(int argc, char **argv)
 		if (ops->address_put(backend, (uint32_t)i, &addr))
 			die("address_put");
 	}
-	for (uint32_t i = 0; i < setup.n_sessions; i++)
-		put_session(&setup, i, setup.sessions[i]);
+	for (uint32_t i = 0; i < setup.n_sessions; i++) {
+		parse_session(&setup.driven[i], setup.sessions[i]);
+		open_session(&setup, i);
+	}
 	ops->describe(backend, text, sizeof(text));
 	printf("ready %s\n", text);
 	serve(&setup);

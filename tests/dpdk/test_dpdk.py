@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The DPDK dataplane in network namespaces: test_dpdk.py DRIVE MODULE
+"""The DPDK dataplane in network namespaces: test_dpdk.py DRIVE MODULE REFUSE-NFT [TEST]...
 
 client -- bastion -- target, three namespaces made here and removed afterwards. DRIVE loads the module
 in the bastion's; clients and targets are sockets of this process. Prints TAP. Needs root.
@@ -16,10 +16,11 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 
-DRIVE, MODULE = (os.path.abspath(path) for path in sys.argv[1:3])
+DRIVE, MODULE, REFUSE_NFT = (os.path.abspath(path) for path in sys.argv[1:4])
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 TAG = f"dpdk{os.getpid()}"
@@ -104,10 +105,10 @@ class Bed:
 class Drive:
     """The module, driven in the bastion."""
 
-    def __init__(self, bed, *words):
+    def __init__(self, bed, *words, env=None):
         self.process = subprocess.Popen(
             bed.bastion.words(DRIVE, MODULE, *words), stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, bufsize=0)
+            stdout=subprocess.PIPE, bufsize=0, env={**os.environ, **(env or {})})
         self.events = []
         self.said = b""
 
@@ -129,8 +130,11 @@ class Drive:
             if line.startswith(start):
                 return line
 
+    def say(self, line):
+        self.process.stdin.write(line.encode() + b"\n")
+
     def counts(self):
-        self.process.stdin.write(b"\n")
+        self.say("")
         counts = {}
         while True:
             words = self.line().split()
@@ -351,6 +355,38 @@ def crash(bed, drive):
         again.kill()
 
 
+def trouble():
+    """tells once when nftables refuses, and makes up for it"""
+    bed = Bed()
+    drive = None
+    with tempfile.TemporaryDirectory() as directory:
+        refuse_now = f"{directory}/refuse"
+        try:
+            bed.bastion_addresses("b0", "b1")
+            drive = Drive(bed, *PACKET, env={"LD_PRELOAD": REFUSE_NFT, "REFUSE_NFT": refuse_now})
+            drive.wait_for("ready")
+            deadline = time.monotonic() + PATIENCE
+            while "60006" not in bed.bastion.run("nft", "list", "ruleset"):
+                assert time.monotonic() < deadline, "nftables is not told of the ports"
+            with open(refuse_now, "w"):
+                pass
+            drive.say("close 0")
+            line = drive.wait_for("trouble")
+            assert "nftables" in line and "refused for a test" in line, line
+            assert "60005" in bed.bastion.run("nft", "list", "ruleset")
+            drive.say("close 1")
+            drive.counts()
+            os.unlink(refuse_now)
+            assert drive.wait_for("trouble") == "trouble -", "told again of the same"
+            rules = bed.bastion.run("nft", "list", "ruleset")
+            assert "60005" not in rules and "60006" not in rules, rules
+            drive.stop()
+        finally:
+            if drive:
+                drive.kill()
+            bed.remove()
+
+
 def switch(bed):
     """Ties the far ends of the net_tap devices to the cables."""
     for i in (0, 1):
@@ -493,7 +529,7 @@ def refusals():
         bed.remove()
 
 
-TESTS = [relays, roams, kernel_is_silent, idles, crash, owned_port, refusals]
+TESTS = [relays, roams, kernel_is_silent, idles, crash, trouble, owned_port, refusals]
 
 
 def main():
@@ -501,7 +537,7 @@ def main():
     if os.geteuid():
         print("Bail out! needs root")
         return 1
-    wanted = sys.argv[3:]
+    wanted = sys.argv[4:]
     for number, test in enumerate(TESTS, 1):
         if wanted and test.__doc__.split()[0] not in wanted:
             continue

@@ -102,13 +102,13 @@ static int open_started(struct mr_vec_dpdk *bed, struct mr_why *why)
 		"packets", POOL_SIZE, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	bed->worker = rte_zmalloc("worker", sizeof(*bed->worker), RTE_CACHE_LINE_SIZE);
 	if (!b->pool || !bed->worker)
-		return mr_dpdk_why(why, -ENOMEM, "out of memory");
+		return mr_why_set(why, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < PORTS && !rc; i++)
 		rc = open_port(bed, i);
 	if (!rc)
 		rc = mr_worker_prepare(b, 0, bed->worker);
 	if (rc)
-		return mr_dpdk_why(why, rc, "ports: %s", strerror(-rc));
+		return mr_why_set(why, rc, "ports: %s", strerror(-rc));
 	bed->worker->clock = set_clock;
 	rte_rcu_qsbr_thread_register(b->tables.rcu, 0);
 	return 0;

@@ -38,12 +38,12 @@ static int own_namespace(struct mr_why *why)
 	int fd;
 
 	if (unshare(CLONE_NEWNET))
-		return mr_dpdk_why(why, -errno, "network namespace: %m: run it as root");
+		return mr_why_set(why, -errno, "network namespace: %m: run it as root");
 	fd = open("/proc/sys/net/ipv6/conf/default/disable_ipv6", O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return 0; /* a kernel without IPv6 */
 	if (write(fd, "1", 1) != 1)
-		return mr_dpdk_why(why, -EIO, "disable_ipv6: %m");
+		return mr_why_set(why, -EIO, "disable_ipv6: %m");
 	close(fd);
 	return 0;
 }
@@ -72,10 +72,10 @@ static int open_port(struct mr_bed *bed, unsigned i, struct mr_why *why)
 	bed->in[i] = make_ring("in%u", i);
 	bed->out[i] = make_ring("out%u", i);
 	if (!bed->in[i] || !bed->out[i])
-		return mr_dpdk_why(why, -ENOMEM, "rings: out of memory");
+		return mr_why_set(why, -ENOMEM, "rings: out of memory");
 	id = rte_eth_from_rings(port->device, &bed->in[i], 1, &bed->out[i], 1, 0);
 	if (id < 0)
-		return mr_dpdk_why(why, -EIO, "%s: no port", port->device);
+		return mr_why_set(why, -EIO, "%s: no port", port->device);
 	port->id = (uint16_t)id;
 	rc = rte_eth_dev_configure(port->id, 1, 1, &conf);
 	if (!rc)
@@ -85,7 +85,7 @@ static int open_port(struct mr_bed *bed, unsigned i, struct mr_why *why)
 	if (!rc)
 		rc = rte_eth_dev_start(port->id);
 	if (rc)
-		return mr_dpdk_why(why, rc, "%s: %s", port->device, strerror(-rc));
+		return mr_why_set(why, rc, "%s: %s", port->device, strerror(-rc));
 	port->started = true;
 	port->multi_segs = true; /* as the driver says of itself */
 	port->mac = (struct rte_ether_addr){{0x02, 0, 0, 0, 0, (uint8_t)(1 + i)}};
@@ -198,14 +198,14 @@ static int open_sessions(struct mr_bed *bed, struct mr_why *why)
 		int rc = put_session(&bed->backend.tables, i);
 
 		if (rc)
-			return mr_dpdk_why(why, rc, "session %u: %s", i, strerror(-rc));
+			return mr_why_set(why, rc, "session %u: %s", i, strerror(-rc));
 	}
 	for (unsigned port = 0; port < MR_BED_PORTS; port++) {
 		while (turn.next[port] < datagrams) {
 			mr_bed_fill(bed, port, &turn, MR_BED_RELAYED);
 			poll_worker(bed);
 			if (!mr_bed_take(bed, !port))
-				return mr_dpdk_why(why, -EIO,
+				return mr_why_set(why, -EIO,
 					"the worker does not send a datagram of every session");
 			mr_events_take(&bed->backend.events, MR_BED_FRAMES, forget, NULL);
 		}
@@ -227,7 +227,7 @@ static int open_started(
 		"packets", POOL_SIZE, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
 	bed->worker = rte_zmalloc("worker", sizeof(*bed->worker), RTE_CACHE_LINE_SIZE);
 	if (!b->pool || !bed->worker)
-		return mr_dpdk_why(why, -ENOMEM, "buffers: out of memory");
+		return mr_why_set(why, -ENOMEM, "buffers: out of memory");
 	for (unsigned i = 0; i < MR_BED_PORTS && !rc; i++)
 		rc = open_port(bed, i, why);
 	for (unsigned i = 0; i < MR_BED_PORTS && !rc; i++)
@@ -237,7 +237,7 @@ static int open_started(
 	if (!rc)
 		rc = put_routes(bed);
 	if (rc)
-		return *why->text ? rc : mr_dpdk_why(why, rc, "ports: %s", strerror(-rc));
+		return *why->text ? rc : mr_why_set(why, rc, "ports: %s", strerror(-rc));
 	rte_rcu_qsbr_thread_register(b->tables.rcu, 0);
 	rte_rcu_qsbr_thread_online(b->tables.rcu, 0);
 	return open_sessions(bed, why);

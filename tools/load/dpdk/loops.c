@@ -42,7 +42,7 @@ int mr_router_open(const struct mr_bed *bed, struct mr_router **ret_router, stru
 	int rc = 0;
 
 	if (!router)
-		return mr_dpdk_why(ret_why, -ENOMEM, "out of memory");
+		return mr_why_set(ret_why, -ENOMEM, "out of memory");
 	router->bed = bed;
 	router->fib = rte_fib_create("router", SOCKET_ID_ANY, &conf);
 	if (!router->fib)
@@ -54,7 +54,7 @@ int mr_router_open(const struct mr_bed *bed, struct mr_router **ret_router, stru
 	}
 	if (rc) {
 		mr_router_close(router);
-		return mr_dpdk_why(ret_why, rc, "the router's table: %s", strerror(-rc));
+		return mr_why_set(ret_why, rc, "the router's table: %s", strerror(-rc));
 	}
 	for (unsigned i = 0; i < MR_BED_PORTS; i++)
 		router->ways[i] = (struct way){
