@@ -43,7 +43,9 @@ void mr_json_raw(struct mr_json *json, const char *text, size_t len)
 
 static void put(struct mr_json *json, char c)
 {
-	mr_json_raw(json, &c, 1);
+	if (json->len == json->size && !reserve(json, 1))
+		return;
+	json->text[json->len++] = c;
 }
 
 /* Length of the UTF-8 sequence at `s` (RFC 3629), 0: it is none. */
@@ -114,14 +116,23 @@ static void put_string(struct mr_json *json, const char *text)
 /* What stands in front of each value. */
 static void begin(struct mr_json *json, const char *key)
 {
-	if (json->comma)
-		put(json, ',');
-	json->comma = true;
-	if (!key)
+	size_t len = key ? strlen(key) : 0;
+	char *at;
+
+	if (!reserve(json, len + 4))
 		return;
-	put(json, '"');
-	mr_json_raw(json, key, strlen(key));
-	mr_json_raw(json, "\":", 2);
+	at = json->text + json->len;
+	if (json->comma)
+		*at++ = ',';
+	json->comma = true;
+	if (key) {
+		*at++ = '"';
+		memcpy(at, key, len);
+		at += len;
+		*at++ = '"';
+		*at++ = ':';
+	}
+	json->len = (size_t)(at - json->text);
 }
 
 void mr_json_open(struct mr_json *json, const char *key, char bracket)

@@ -6,8 +6,8 @@
  * each of its values, most of which no table shows. So this goes over the text once and hands out
  * where the wanted values stand in it; jansson reads what isn't plain.
  */
-#ifndef MR_MOSHRELAY_OBJECTS_H
-#define MR_MOSHRELAY_OBJECTS_H
+#ifndef MR_TOOLS_OBJECTS_H
+#define MR_TOOLS_OBJECTS_H
 
 #include <stddef.h>
 #include <stdint.h>
