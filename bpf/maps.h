@@ -60,6 +60,15 @@ struct {
 	__type(value, struct mr_link);
 } links SEC(".maps");
 
+/* Daemon writes, packets read: for targets with several ways to them, all of those. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MR_WAYS_TARGETS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mr_ways_key);
+	__type(value, struct mr_ways);
+} ways SEC(".maps");
+
 /* Daemon writes, redirects read: the interfaces that frames may leave by, each under its index. */
 struct {
 	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);

@@ -184,6 +184,16 @@ verified_alone int refresh_target(
 	return reason;
 }
 
+/* Is there more than one way to the target, and is this one of them? */
+mr_inline bool is_other_way(
+	const struct mr_session *s, const struct mr_packet *p, const struct mr_ingress *in)
+{
+	struct mr_ways_key key = {s->target, s->upstream};
+	const struct mr_ways *all = bpf_map_lookup_elem(&ways, &key);
+
+	return all && mr_ways_have(all, p, in);
+}
+
 /* A bond's member stands for the bond; the interface may take tags off. Asked only when it matters.
  */
 mr_inline void learn_ingress(struct xdp_md *ctx, const struct mr_session *s,
@@ -194,6 +204,7 @@ mr_inline void learn_ingress(struct xdp_md *ctx, const struct mr_session *s,
 
 	ret->ifindex = ifindex;
 	ret->vlan_stripped = false;
+	ret->other_way = false;
 	if (mr_likely(ifindex == s->to_target.ifindex &&
 		    (p->vlan_tci & MR_VLAN_VID_MASK) == s->to_target.vlan))
 		return;
@@ -202,6 +213,7 @@ mr_inline void learn_ingress(struct xdp_md *ctx, const struct mr_session *s,
 		return;
 	ret->ifindex = link->ifindex;
 	ret->vlan_stripped = link->flags & MR_LINK_VLAN_STRIPPED;
+	ret->other_way = is_other_way(s, p, ret);
 }
 
 verified_alone int decide_client(

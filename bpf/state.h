@@ -11,6 +11,8 @@
 #define MR_DEVICES_MAX  256
 #define MR_EVENTS_BYTES (256 * 1024)
 
+#define MR_WAYS_TARGETS_MAX 131072 /* allocated as they come */
+
 /** The one record of the map `state`. The first 64 octets are what every packet may read. */
 struct mr_state {
 	__u32 layout;      /* MR_LAYOUT_VERSION of everything that is pinned beside it */

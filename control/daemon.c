@@ -25,6 +25,7 @@
 #include "sandbox.h"
 #include "select.h"
 #include "vlan_offload.h"
+#include "ways.h"
 
 struct mr_daemon {
 	uv_loop_t loop;
@@ -46,6 +47,7 @@ struct mr_daemon {
 	size_t n_dialled;
 	struct mr_sessions *sessions;
 	struct mr_keep *keep;
+	struct mr_ways_feed *ways;
 	struct mr_events *events;
 	struct mr_runt *runt;
 	struct mr_reaper *reaper;
@@ -371,7 +373,10 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 		.route_context = &daemon->routes,
 	};
 	struct mr_restore_report report;
-	int r = mr_sessions_new(&config, &daemon->sessions, why);
+	int r;
+
+	daemon->routes.follows_ways = config.ops->ways_put;
+	r = mr_sessions_new(&config, &daemon->sessions, why);
 
 	if (r)
 		return r;
@@ -381,6 +386,10 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 	daemon->keep = mr_keep_new(daemon->sessions, daemon->neigh, daemon->config.max_sessions);
 	if (!daemon->watch || !daemon->keep)
 		return -ENOMEM;
+	r = mr_ways_open(daemon->sessions, &daemon->routes, config.ops, config.backend,
+		&daemon->loop, &daemon->ways);
+	if (r)
+		return r;
 	r = mr_sessions_restore(daemon->sessions, daemon->selection.adopted, &report, why);
 	if (r)
 		return r;
@@ -522,6 +531,7 @@ static void stop_sessions(struct mr_daemon *daemon)
 	mr_runt_close(daemon->runt);
 	mr_watch_free(daemon->watch);
 	mr_keep_free(daemon->keep);
+	mr_ways_close(daemon->ways);
 	if (daemon->logger.fn)
 		mr_sessions_unsubscribe(&daemon->logger);
 	mr_sessions_free(daemon->sessions);

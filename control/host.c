@@ -349,6 +349,40 @@ int mr_host_route(void *context, const struct mr_addr *target, const struct mr_a
 			text, iface ? iface->name : "an unknown interface");
 	}
 	*ret_upstream = route.source;
-	*ret_ingress_alt = route.oif_alt ? carrier_in_use(routes, route.oif_alt) : 0;
+	*ret_ingress_alt =
+		route.oif_alt && !routes->follows_ways ? carrier_in_use(routes, route.oif_alt) : 0;
 	return 0;
+}
+
+/* One way more, unless it is there already, or the dataplane does not see its frames. */
+static void add_way(
+	const struct mr_host_routes *routes, uint32_t ifindex, struct mr_ways *ways, size_t *count)
+{
+	uint16_t vlan = 0;
+	const struct mr_iface *carrier = mr_netlink_carrier(routes->netlink, ifindex, &vlan);
+
+	if (!carrier || !mr_strv_contains(&routes->carriers, carrier->name) ||
+		*count >= MR_WAYS_MAX)
+		return;
+	for (size_t i = 0; i < *count; i++)
+		if (ways->way[i].ifindex == carrier->ifindex && ways->way[i].vlan == vlan)
+			return;
+	ways->way[(*count)++] = (struct mr_way){.ifindex = carrier->ifindex, .vlan = vlan};
+}
+
+void mr_host_ways(const struct mr_host_routes *routes, const struct mr_addr *target,
+	const struct mr_addr *upstream, struct mr_ways *ret_ways)
+{
+	struct mr_ways ways = {0};
+	struct mr_route route;
+	size_t count = 0;
+
+	/* An open has just asked, for whichever address, and has got this one. */
+	if (!(mr_route_cache_find(routes->cache, target, &no_address, &route) &&
+		    mr_addr_equal(&route.source, upstream)) &&
+		find_route_by(routes, target, upstream, &route))
+		route.n_paths = 0;
+	for (size_t i = 0; i < route.n_paths; i++)
+		add_way(routes, route.paths[i], &ways, &count);
+	*ret_ways = count > 1 ? ways : (struct mr_ways){0};
 }

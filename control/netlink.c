@@ -19,7 +19,7 @@
 
 #include "mirror.h"
 
-#define LISTENERS_MAX 8
+#define LISTENERS_MAX 16
 #define EVENT_BUFFER  (4 << 20) /* octets of events that may wait before some are lost */
 #define BATCH_MAX     256       /* datagrams read in one go, so that clients are served too */
 

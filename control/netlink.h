@@ -100,7 +100,7 @@ void mr_netlink_catch_up(struct mr_netlink *netlink);
 void mr_netlink_close(struct mr_netlink *netlink);
 
 /**
- * Adds a listener. At most 8 of each kind: -ENOSPC. A callback may ask queries, but must not close
+ * Adds a listener. At most 16 of each kind: -ENOSPC. A callback may ask queries, but must not close
  * the handle. Neighbour listeners come before change listeners.
  */
 int mr_netlink_on_change(struct mr_netlink *netlink, mr_netlink_change_fn *fn, void *context);

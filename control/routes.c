@@ -89,6 +89,14 @@ static int route_take(const struct nlmsghdr *message, void *context)
 	return 0;
 }
 
+static void path_add(struct mr_route *route, uint32_t ifindex)
+{
+	if (ifindex != route->oif)
+		route->oif_alt = ifindex;
+	if (route->n_paths < MR_ROUTE_PATHS_MAX)
+		route->paths[route->n_paths++] = ifindex;
+}
+
 /* The answer to "which entry of the table matches": here for the other ways of a multipath route.
  */
 static int paths_take(const struct nlmsghdr *message, void *context)
@@ -105,8 +113,7 @@ static int paths_take(const struct nlmsghdr *message, void *context)
 		const struct rtnexthop *hop = mnl_attr_get_payload(attr);
 		int left = mnl_attr_get_payload_len(attr);
 		for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
-			if ((uint32_t)hop->rtnh_ifindex != route->oif)
-				route->oif_alt = (uint32_t)hop->rtnh_ifindex;
+			path_add(route, (uint32_t)hop->rtnh_ifindex);
 	}
 	return 0;
 }

@@ -28,12 +28,18 @@ enum mr_route_type {
 	MR_ROUTE_REFUSED, /* blackhole, unreachable or prohibit */
 };
 
+/** Paths of a multipath route that are looked at. */
+#define MR_ROUTE_PATHS_MAX MR_WAYS_MAX
+
 /** What the kernel would do with a packet of this host. */
 struct mr_route {
 	enum mr_route_type type;
-	bool on_link;           /* the destination is its own next hop */
-	uint32_t oif;           /* may be a VLAN device; 0 for MR_ROUTE_REFUSED */
-	uint32_t oif_alt;       /* another interface of a multipath route, 0: none */
+	bool on_link;     /* the destination is its own next hop */
+	uint32_t oif;     /* may be a VLAN device; 0 for MR_ROUTE_REFUSED */
+	uint32_t oif_alt; /* another interface of a multipath route, 0: none */
+	/* all of them, `oif` too; one for each path: an interface may stand there twice */
+	uint32_t paths[MR_ROUTE_PATHS_MAX];
+	size_t n_paths;         /* 0: it is not a multipath route, or was asked for one path */
 	uint32_t mtu;           /* the route's, else the interface's; octets of IP packet */
 	struct mr_addr gateway; /* next hop; equals the destination if on_link. May be of the
 				   other family (RFC 5549) */

@@ -115,6 +115,14 @@ struct mr_backend_ops {
 	int (*link_del)(struct mr_backend *backend, uint32_t ifindex);
 
 	/**
+	 * All the ways to `target` from the own address `upstream`, in place of those told before;
+	 * none (the first has ifindex 0): it is as reached by its next hop alone. -ENOSPC. NULL:
+	 * this dataplane goes by `ingress_alt` of the record.
+	 */
+	int (*ways_put)(struct mr_backend *backend, const struct mr_addr *target,
+		const struct mr_addr *upstream, const struct mr_ways *ways);
+
+	/**
 	 * One of the interfaces that open() was told has become another one (made anew, renamed),
 	 * or none (`ifindex` 0): attaches to it, and has nothing to do with its predecessor any
 	 * more. -ENOENT: no such name was told. After another error the name is without an

@@ -34,7 +34,24 @@ struct mr_route {
 struct mr_ingress {
 	__u32 ifindex;
 	bool vlan_stripped; /* the interface may have taken a tag off */
+	bool other_way;     /* one of the ways to the target, if not the one that is cached */
 };
+
+/** Did a packet from the target come in by one of the ways to it? */
+mr_inline bool mr_ways_have(
+	const struct mr_ways *all, const struct mr_packet *p, const struct mr_ingress *in)
+{
+	__u16 vid = p->vlan_tci & MR_VLAN_VID_MASK;
+	bool found = false;
+
+	for (__u32 i = 0; i < MR_WAYS_MAX; i++) {
+		const struct mr_way *way = &all->way[i];
+
+		found |= way->ifindex && way->ifindex == in->ifindex &&
+			(vid == way->vlan || (!vid && in->vlan_stripped));
+	}
+	return found;
+}
 
 /** What is wrong with a session's datagram, whoever sent it; to_target if nothing is. */
 mr_inline enum mr_reason mr_check_datagram(
@@ -148,6 +165,8 @@ mr_inline bool mr_ingress_ok(
 {
 	__u16 vid = p->vlan_tci & MR_VLAN_VID_MASK;
 
+	if (in->other_way)
+		return true;
 	if (in->ifindex != s->to_target.ifindex)
 		return s->ingress_alt && in->ifindex == s->ingress_alt;
 	return vid == s->to_target.vlan || (!vid && in->vlan_stripped);

@@ -114,7 +114,8 @@ struct mr_session {
 
 	struct mr_next_hop to_target;
 	struct mr_next_hop to_client; /* of the current leg */
-	__u32 ingress_alt; /* a second interface by which the target is reached, 0: none */
+	__u32 ingress_alt; /* a second interface by which the target is reached, 0: none; see
+			      mr_ways */
 	__u32 rtt_us;      /* from a claim to the target's first answer, 0: not known yet */
 	__u32 version;     /* of what is above here; odd while it changes: see quick.h */
 	__u8 pad0[4];
@@ -151,6 +152,26 @@ struct mr_link {
 	__u16 flags;   /* enum mr_link_flags */
 };
 
+#define MR_WAYS_MAX 8 /* ways of a multipath route that answers may come by; others are refused */
+
+/** By which interface, and under which tag, a target is reached. */
+struct mr_way {
+	__u32 ifindex; /* as in struct mr_next_hop; 0: no further way */
+	__u16 vlan;    /* host byte order, 0: untagged */
+	__u16 pad;
+};
+
+/** All the ways to a target, where there are several. */
+struct mr_ways {
+	struct mr_way way[MR_WAYS_MAX];
+};
+
+/** Key of the table of ways: routes may depend on the own address, too. */
+struct mr_ways_key {
+	struct mr_addr target;
+	struct mr_addr upstream;
+};
+
 enum mr_link_flags {
 	MR_LINK_USED = 1 << 0,          /* the dataplane is attached to it */
 	MR_LINK_VLAN_STRIPPED = 1 << 1, /* it may take tags off before the dataplane sees frames */
@@ -162,6 +183,7 @@ _Static_assert(sizeof(struct mr_ref) == 8, "layout");
 _Static_assert(sizeof(struct mr_next_hop) == 24, "layout");
 _Static_assert(sizeof(struct mr_flow_stats) == 32, "layout");
 _Static_assert(sizeof(struct mr_leg) == 56, "layout");
+_Static_assert(sizeof(struct mr_ways) == 64 && sizeof(struct mr_ways_key) == 32, "layout");
 _Static_assert(sizeof(struct mr_link) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct mr_session, lock) == 8, "layout");
 _Static_assert(__builtin_offsetof(struct mr_session, to_target) == 8 + 64, "layout");

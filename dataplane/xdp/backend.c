@@ -351,6 +351,7 @@ const struct mr_backend_ops mr_backend_xdp = {
 	.address_get = mr_xdp_address_get,
 	.link_put = mr_xdp_link_put,
 	.link_del = mr_xdp_link_del,
+	.ways_put = mr_xdp_ways_put,
 	.interface_set = mr_xdp_interface_set,
 	.routes_changed = mr_xdp_routes_changed,
 	.stats = mr_xdp_stats,

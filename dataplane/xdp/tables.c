@@ -99,6 +99,18 @@ int mr_xdp_link_del(struct mr_backend *b, uint32_t ifindex)
 	return rc == -ENOENT ? 0 : rc;
 }
 
+int mr_xdp_ways_put(struct mr_backend *b, const struct mr_addr *target,
+	const struct mr_addr *upstream, const struct mr_ways *ways)
+{
+	struct mr_ways_key key = {*target, *upstream};
+	int rc;
+
+	if (ways->way[0].ifindex)
+		return put(b->skel->maps.ways, &key, ways, BPF_ANY);
+	rc = del(b->skel->maps.ways, &key);
+	return rc == -ENOENT ? 0 : rc;
+}
+
 void mr_xdp_routes_changed(struct mr_backend *b)
 {
 	/* 0 is what a next hop has that was never looked up. */

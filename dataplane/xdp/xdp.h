@@ -79,6 +79,8 @@ int mr_xdp_address_put(struct mr_backend *b, uint32_t slot, const struct mr_addr
 int mr_xdp_address_get(struct mr_backend *b, uint32_t slot, struct mr_addr *ret_addr);
 int mr_xdp_link_put(struct mr_backend *b, uint32_t ifindex, const struct mr_link *link);
 int mr_xdp_link_del(struct mr_backend *b, uint32_t ifindex);
+int mr_xdp_ways_put(struct mr_backend *b, const struct mr_addr *target,
+	const struct mr_addr *upstream, const struct mr_ways *ways);
 void mr_xdp_routes_changed(struct mr_backend *b);
 int mr_xdp_stats(struct mr_backend *b, struct mr_reason_count ret_counts[MR_REASON_CAPACITY]);
 

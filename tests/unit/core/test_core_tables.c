@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decide.h"
 #include "index.h"
 #include "reason.h"
 
@@ -178,4 +179,36 @@ Test(reason, only_two_send)
 	cr_expect_eq(senders, 2);
 	cr_expect_eq(mr_reason_verdict(MR_REASON_to_target), MR_VERDICT_SEND);
 	cr_expect_eq(mr_reason_verdict(MR_REASON_to_client), MR_VERDICT_SEND);
+}
+
+/* Several ways to one target: interface and tag have to fit together. */
+Test(tables, answers_come_in_by_the_ways_there_are)
+{
+	static const struct mr_ways ways = {{{.ifindex = 3, .vlan = 5}, {.ifindex = 4}}};
+	static const struct mr_ways none;
+	static const struct {
+		uint32_t ifindex;
+		uint16_t tci;
+		bool stripped, in;
+	} rows[] = {
+		{3, 5, false, true},
+		{3, 0x2005, false, true}, /* priority 1 */
+		{3, 6, false, false},
+		{3, 0, false, false},
+		{3, 0, true, true}, /* the interface took the tag off */
+		{3, 6, true, false},
+		{4, 0, false, true},
+		{4, 5, false, false},
+		{5, 0, false, false},
+		{0, 0, false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct mr_packet p = {.vlan_tci = rows[i].tci};
+		const struct mr_ingress in = {
+			.ifindex = rows[i].ifindex, .vlan_stripped = rows[i].stripped};
+
+		cr_expect_eq(mr_ways_have(&ways, &p, &in), rows[i].in, "row %zu", i);
+		cr_expect_not(mr_ways_have(&none, &p, &in), "row %zu", i);
+	}
 }
