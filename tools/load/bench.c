@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench_dpdk.h"
 #include "bench_result.h"
 #include "command.h"
 #include "html.h"
@@ -79,7 +80,7 @@ static enum mr_exit help(void)
 	       "                   ");
 	for (unsigned i = 0; i < mr_n_peers; i++)
 		printf(" %s", mr_peers[i].name);
-	printf("\n"
+	printf(" " MR_BENCH_DPDK_NAME "\n"
 	       "  --daemon PATH     moshrelayd (default: beside this program, or in PATH)\n"
 	       "  --json            the result as one JSON document\n"
 	       "  --report DIR      and as a page with plots, DIR/index.html\n");
@@ -290,6 +291,27 @@ static void measure_scale(struct bench *bench)
 	}
 }
 
+static bool wants_dpdk(const struct bench *bench)
+{
+	return !bench->opt.only || listed(bench->opt.only, MR_BENCH_DPDK_NAME);
+}
+
+/** The DPDK worker alone, on ports that cost next to nothing. */
+static void measure_dpdk(struct bench *bench)
+{
+	static const struct mr_peer worker = {.name = MR_BENCH_DPDK_NAME};
+	const struct mr_bench_dpdk_options dpdk = {bench->opt.rounds, bench->opt.turn_ms,
+		bench->opt.sessions, bench->result.relay_cpu};
+	struct mr_proc_why why = {""};
+	int r;
+
+	if (!wants_dpdk(bench) || atomic_load(&mr_load_stop))
+		return;
+	r = mr_bench_dpdk_measure(&dpdk, &bench->result, &why);
+	if (r < 0)
+		add_missing(bench, &worker, r, why.text);
+}
+
 static enum mr_exit tell(const struct bench *bench, const char *command)
 {
 	struct mr_proc_why why;
@@ -393,9 +415,10 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 	if (status != MR_EXIT_DONE)
 		return status;
 	set_up(bench);
-	if (bench->result.n_rows == 0)
+	if (bench->result.n_rows == 0 && !wants_dpdk(bench))
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot measure: no contestant could be set up");
 	measure(bench);
 	measure_scale(bench);
+	measure_dpdk(bench);
 	return tell(bench, command);
 }

@@ -111,6 +111,7 @@ struct goal {
 	bool many;
 	const char *against;
 	double at_least;
+	bool against_many;
 };
 
 static const struct goal goals[] = {
@@ -126,6 +127,8 @@ static const struct goal goals[] = {
 	{"xdp-generic", true, "xdp-generic", 0},
 	{"dpdk", false, "nginx", 3},
 	{"dpdk", true, "dpdk", 0},
+	{"dpdk-worker", false, "dpdk-l3fwd", 0.5},
+	{"dpdk-worker", true, "dpdk-l3fwd", 0.5, true},
 };
 
 const unsigned mr_bench_n_goals = sizeof(goals) / sizeof(goals[0]);
@@ -135,7 +138,7 @@ bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
 {
 	const struct goal *goal = &goals[i];
 	const struct mr_bench_row *a = find_row(result, goal->name, goal->many),
-				  *b = find_row(result, goal->against, false);
+				  *b = find_row(result, goal->against, goal->against_many);
 
 	if (!a || !b || MR_BENCH_SPREAD(b, delivered).median <= 0)
 		return false;
@@ -147,7 +150,10 @@ bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
 		.by_cost = MR_BENCH_SPREAD(a, idle).median > IDLE_MAX ||
 			MR_BENCH_SPREAD(b, idle).median > IDLE_MAX,
 		.at_least = goal->at_least};
-	if (goal->many)
+	if (goal->against_many)
+		snprintf(ret_comparison->title, sizeof(ret_comparison->title), "%s / %s, %u each",
+			goal->name, goal->against, a->sessions);
+	else if (goal->many)
 		snprintf(ret_comparison->title, sizeof(ret_comparison->title),
 			"%s, %u sessions / 1", goal->name, a->sessions);
 	else
