@@ -223,8 +223,10 @@ static void print_state(size_t n_sessions)
 	for (uint32_t i = 0; i < n_sessions; i++) {
 		if (ops->session_get(backend, i, 1, &s))
 			die("session_get");
-		printf("session %llu current=%u client=%s port=%u\n", (unsigned long long)s.id,
-			s.current, format_addr(&s.client), ntohs(s.client_port));
+		printf("session %u current=%u client=%s port=%u to_target=%llu to_client=%llu\n", i,
+			s.current, format_addr(&s.client), ntohs(s.client_port),
+			(unsigned long long)s.from_client.datagrams,
+			(unsigned long long)s.from_target.datagrams);
 	}
 	printf("end\n");
 }

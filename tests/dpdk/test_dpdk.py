@@ -140,6 +140,8 @@ class Drive:
             words = self.line().split()
             if words[0] == "count":
                 counts[words[1]] = int(words[2])
+            elif words[0] == "session":
+                counts[int(words[1])] = dict(word.split("=") for word in words[2:])
             elif words[0] == "event":
                 self.events.append(" ".join(words))
             elif words[0] == "end":
@@ -355,6 +357,87 @@ def crash(bed, drive):
         again.kill()
 
 
+def worker_waits(drive):
+    """How often each packet thread has slept so far."""
+    found = []
+    for task in os.listdir(f"/proc/{drive.process.pid}/task"):
+        with open(f"/proc/{drive.process.pid}/task/{task}/status") as file:
+            status = dict(line.split(":", 1) for line in file.read().splitlines())
+        if "worker" in status["Name"]:
+            found.append(int(status["voluntary_ctxt_switches"]))
+    return found
+
+
+def rally(talk, clients, other):
+    """A few datagrams from each client to the target, an answer to each, and nothing of it is lost."""
+    window = 4
+    expected = set()
+    for client in clients:
+        for _ in range(window):
+            sent = datagram(0, talk.number)
+            talk.number += 1
+            client.send(sent)
+            expected.add(sent)
+        other.send(datagram(0, talk.number))
+    for _ in range(window * len(clients)):
+        got, upstream = talk.target.recvfrom(2048)
+        expected.remove(got)
+        talk.target.sendto(datagram(TO_CLIENT, talk.number), upstream)
+    assert not expected
+    for client in clients:
+        for _ in range(window):
+            client.recv(2048)
+
+
+def workers():
+    """two workers lose and miscount nothing while sessions and routes come and go"""
+    rounds, number = 150, 8
+    bed = Bed()
+    drive = None
+    try:
+        bed.bastion_addresses("b0", "b1")
+        drive = Drive(bed, *PACKET, "session=-1,60007,10.2.0.2,60002,10.2.0.1,3902", "workers=2")
+        drive.wait_for("ready")
+        with Talk(bed, "198.51.100.1", 60005, "10.2.0.2") as talk:
+            clients = [talk.make(bed.client, "198.51.100.1") for _ in range(number)]
+            other = talk.make(bed.client, "198.51.100.1")
+            other.connect(("198.51.100.1", 60007))
+            for client in clients:
+                client.connect(("198.51.100.1", 60005))
+                talk.forth(client)
+                talk.back(client)
+            talk.target.settimeout(PATIENCE)
+            for client in clients:
+                client.settimeout(PATIENCE)
+            before, waits = drive.counts(), worker_waits(drive)
+            assert len(waits) == 2, waits
+            for i in range(rounds):
+                if i % 10 == 0:
+                    drive.say("churn 30")
+                    bed.bastion.ip("route", "add", f"10.77.{i}.0/24", "via", "10.2.0.2")
+                rally(talk, clients, other)
+                if i % 10 == 9:
+                    drive.counts()
+            after = drive.counts()
+            for client in (*clients, other):
+                client.close()
+        least = min(b - a for a, b in zip(waits, worker_waits(drive)))
+        assert least > rounds / 10, f"a worker had little to do: {least}"
+        assert not bad_checksums(bed.target) and not bad_checksums(bed.client)
+        for way in ("to_target", "to_client"):
+            done = int(after[0][way]) - int(before[0][way])
+            assert done == rounds * number * 4, f"{done} {way}"
+        # the last burst is counted behind its sending
+        drive.counted("to_client", before["to_client"] + rounds * number * 4)
+        after = drive.counts()
+        assert after["to_client"] == before["to_client"] + rounds * number * 4, (before, after)
+        drive.stop()
+    finally:
+        if drive:
+            drive.kill()
+        bed.remove()
+
+
 def trouble():
     """tells once when nftables refuses, and makes up for it"""
     bed = Bed()
@@ -529,7 +612,7 @@ def refusals():
         bed.remove()
 
 
-TESTS = [relays, roams, kernel_is_silent, idles, crash, trouble, owned_port, refusals]
+TESTS = [relays, roams, kernel_is_silent, idles, crash, workers, trouble, owned_port, refusals]
 
 
 def main():
