@@ -69,7 +69,7 @@ size_t mr_netlink_public_addresses(const struct mr_netlink *netlink, uint32_t if
 
 bool mr_netlink_is_own(const struct mr_netlink *netlink, const struct mr_addr *addr)
 {
-	static const struct mr_addr loopback = {{0, 0, 0, mr_cpu_to_be32(1)}};
+	static const struct mr_addr loopback = {.w = {0, 0, 0, mr_cpu_to_be32(1)}};
 	const struct mr_own_address *addresses;
 	size_t count = mr_netlink_addresses(netlink, &addresses);
 

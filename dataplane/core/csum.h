@@ -46,13 +46,13 @@ mr_inline __u16 mr_csum_udp_wire(__u16 csum)
 /** True if the checksum of a header without options is right. */
 mr_inline bool mr_csum_ipv4_ok(const struct mr_ipv4 *ip)
 {
-	const struct mr_word *word = (const void *)ip;
+	const struct mr_wide_word *word = (const void *)ip;
 	__u64 sum = 0;
 
 #ifdef __clang__
 #pragma clang loop unroll(full)
 #endif
-	for (int i = 0; i < MR_IPV4_LEN / 2; i++)
+	for (int i = 0; i < MR_IPV4_LEN / 4; i++)
 		sum += word[i].w;
 	return mr_csum_fold(sum) == 0xffff;
 }

@@ -158,7 +158,7 @@ mr_inline enum mr_reason mr_parse_icmp4(
 
 mr_inline struct mr_addr mr_addr_from_wire(const struct mr_ipv6_addr *a)
 {
-	return (struct mr_addr){{a->w[0], a->w[1], a->w[2], a->w[3]}};
+	return (struct mr_addr){.w = {a->w[0], a->w[1], a->w[2], a->w[3]}};
 }
 
 mr_inline enum mr_reason mr_parse_icmp6(

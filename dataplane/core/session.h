@@ -22,9 +22,15 @@
 #define MR_NO_SLOT    0xff
 #define MR_PUBLIC_MAX 64 /* public addresses of one daemon */
 
-/** An IPv6 address, or an IPv4 address mapped into ::ffff:0:0/96 (RFC 4291, 2.5.5.2). */
+/**
+ * An IPv6 address, or an IPv4 address mapped into ::ffff:0:0/96 (RFC 4291, 2.5.5.2). Moved and
+ * compared by halves: BPF code has no wider words, and the verifier half as many to follow.
+ */
 struct mr_addr {
-	__be32 w[4];
+	union {
+		__be32 w[4];
+		__u64 half[2];
+	};
 };
 
 /**
@@ -36,6 +42,7 @@ struct mr_key {
 	struct mr_addr addr;
 	__be16 port;
 	__u16 block; /* host byte order */
+	__u8 pad[4];
 };
 
 /** What a key leads to. */
@@ -52,7 +59,7 @@ struct mr_next_hop {
 	__u16 mtu;        /* octets of IP packet */
 	__u8 dmac[6];
 	__u8 smac[6];
-};
+} __attribute__((aligned(8))); /* moved by eight octets */
 
 /** One direction's counts, read off datagrams and their nonces. */
 struct mr_flow_stats {
@@ -178,7 +185,7 @@ enum mr_link_flags {
 };
 
 _Static_assert(sizeof(struct mr_addr) == 16, "layout");
-_Static_assert(sizeof(struct mr_key) == 20, "layout");
+_Static_assert(sizeof(struct mr_key) == 24, "layout");
 _Static_assert(sizeof(struct mr_ref) == 8, "layout");
 _Static_assert(sizeof(struct mr_next_hop) == 24, "layout");
 _Static_assert(sizeof(struct mr_flow_stats) == 32, "layout");
@@ -195,30 +202,33 @@ _Static_assert(sizeof(struct mr_session) == 19 * 64, "layout");
 
 mr_inline bool mr_addr_equal(const struct mr_addr *a, const struct mr_addr *b)
 {
-	return !((a->w[0] ^ b->w[0]) | (a->w[1] ^ b->w[1]) | (a->w[2] ^ b->w[2]) |
-		(a->w[3] ^ b->w[3]));
+	return !((a->half[0] ^ b->half[0]) | (a->half[1] ^ b->half[1]));
 }
 
 mr_inline struct mr_addr mr_addr_from_v4(__be32 v4)
 {
-	return (struct mr_addr){{0, 0, mr_cpu_to_be32(0xffff), v4}};
+	return (struct mr_addr){.w = {0, 0, mr_cpu_to_be32(0xffff), v4}};
 }
 
 mr_inline bool mr_addr_is_v4(const struct mr_addr *a)
 {
-	return !(a->w[0] | a->w[1] | (a->w[2] ^ mr_cpu_to_be32(0xffff)));
+	return !(a->half[0] | (a->w[2] ^ mr_cpu_to_be32(0xffff)));
 }
 
 /** Key of the clients' side. */
 mr_inline struct mr_key mr_key_public(const struct mr_addr *addr, __be16 port)
 {
-	return (struct mr_key){*addr, port, 0};
+	return (struct mr_key){.addr = *addr, .port = port};
 }
 
 /** Key of the targets' side; `upstream_port` in host byte order. */
 mr_inline struct mr_key mr_key_target(const struct mr_addr *addr, __be16 port, __u16 upstream_port)
 {
-	return (struct mr_key){*addr, port, (__u16)(upstream_port >> MR_LEG_SHIFT)};
+	return (struct mr_key){
+		.addr = *addr,
+		.port = port,
+		.block = (__u16)(upstream_port >> MR_LEG_SHIFT),
+	};
 }
 
 /**

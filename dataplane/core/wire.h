@@ -89,6 +89,11 @@ struct mr_word {
 	__u16 w;
 } mr_wire;
 
+/** Any four octets. */
+struct mr_wide_word {
+	__u32 w;
+} mr_wire;
+
 /* RFC 792 */
 #define MR_ICMP_UNREACH       3
 #define MR_ICMP_QUENCH        4

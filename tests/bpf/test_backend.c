@@ -114,7 +114,8 @@ Test(backend, records_come_back_one_by_one_and_in_batches)
 Test(backend, a_public_endpoint_leads_to_one_session)
 {
 	struct mr_backend *b = must_open(false);
-	struct mr_addr addr = mr_addr_from_v4(mr_cpu_to_be32(0x0a020002)), other = {{1, 2, 3, 4}};
+	struct mr_addr addr = mr_addr_from_v4(mr_cpu_to_be32(0x0a020002)),
+		       other = {.w = {1, 2, 3, 4}};
 	struct mr_ref ref = {.index = 1};
 
 	for (uint32_t port = 1; port < 65536; port += 13) {

@@ -168,7 +168,7 @@ static struct mr_kernel_route default_route(const struct mr_vec_file *file, int 
 	};
 
 	/* any addresses will do: the neighbours' table has them */
-	route.hops[0].gateway = (struct mr_addr){{1, 0, 0, (__be32)family}};
+	route.hops[0].gateway = (struct mr_addr){.w = {1, 0, 0, (__be32)family}};
 	if (family == AF_INET)
 		route.dst = mr_addr_from_v4(0);
 	return route;

@@ -141,7 +141,7 @@ Test(net, public_addresses_are_global_and_ipv4_first)
 
 	netbed_here("ip addr del 10.1.0.3/24 dev v0");
 	expect(&bed, MR_NETLINK_ADDRESSES);
-	cr_assert_not(mr_netlink_is_own(bed.netlink, &(struct mr_addr){{0}}));
+	cr_assert_not(mr_netlink_is_own(bed.netlink, &(struct mr_addr){.w = {0}}));
 	struct mr_addr gone = netbed_addr("10.1.0.3");
 	cr_assert_not(mr_netlink_is_own(bed.netlink, &gone));
 	netbed_close(&bed);

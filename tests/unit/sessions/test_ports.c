@@ -246,7 +246,7 @@ Test(ports, ranges_that_make_no_sense_are_refused)
 
 /* Upstream blocks. */
 
-static const struct mr_addr target = {{1, 2, 3, 4}}, other = {{1, 2, 3, 5}};
+static const struct mr_addr target = {.w = {1, 2, 3, 4}}, other = {.w = {1, 2, 3, 5}};
 
 Test(blocks, the_default_range_has_283)
 {

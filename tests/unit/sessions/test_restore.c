@@ -270,8 +270,8 @@ Test(restore, an_address_keeps_its_number_while_the_dataplane_lives)
 	bed.public[0] = mr_addr_from_v4(htonl(0xcb007163));
 	start(true);
 	fake_backend_ops.address_get(bed.backend, 0, &addr);
-	cr_assert(
-		mr_addr_equal(&addr, &(struct mr_addr){{0, 0, htonl(0xffff), htonl(0xcb007107)}}));
+	cr_assert(mr_addr_equal(
+		&addr, &(struct mr_addr){.w = {0, 0, htonl(0xffff), htonl(0xcb007107)}}));
 	cr_assert_eq(bed.report.adopted, 1);
 	cr_assert_eq(bed.report.repaired, 1);
 	key = mr_key_public(&addr, htons(mr_sessions_find(bed.sessions, id)->public_port));

@@ -81,7 +81,7 @@ Test(runt_socket, arrives_over_ipv4)
 
 Test(runt_socket, arrives_over_ipv6)
 {
-	const struct mr_addr local = {{0, 0, 0, htonl(1)}};
+	const struct mr_addr local = {.w = {0, 0, 0, htonl(1)}};
 	int fd = listener(AF_INET6, 60001);
 
 	for (uint64_t cookie = 1; cookie; cookie *= 7919 * 2) {
@@ -94,8 +94,8 @@ Test(runt_socket, arrives_over_ipv6)
 Test(runt_socket, needs_an_address_of_ours_and_one_family)
 {
 	const struct mr_addr local = mr_addr_from_v4(htonl(INADDR_LOOPBACK));
-	const struct mr_addr local6 = {{0, 0, 0, htonl(1)}},
-			     other6 = {{htonl(0x20010db8), 0, 0, 0}};
+	const struct mr_addr local6 = {.w = {0, 0, 0, htonl(1)}},
+			     other6 = {.w = {htonl(0x20010db8), 0, 0, 0}};
 
 	cr_assert_lt(mr_runt_send(runt, &other6, 61023, &local6, 60001, 1), 0);
 	cr_assert_lt(mr_runt_send(runt, &local, 61023, &local6, 60001, 1), 0, "two families");
