@@ -68,7 +68,7 @@ struct mr_tables {
 	uint32_t hash_seed;   /* of mr_key_hash() */
 	uint32_t generation;  /* of next hops, never 0 */
 	uint16_t upstream_lo; /* first upstream port: a guess which table to ask first */
-	bool shared;          /* several workers: records are written under a lock */
+	bool quick;           /* current legs are served without the lock, see core/quick.h */
 	struct mr_links *links;
 	uint8_t address_slots[MR_ADDRESS_BUCKETS + MR_ADDRESS_PROBES]; /* + 1, see index.h */
 	struct mr_addr addresses[MR_PUBLIC_MAX];

@@ -11,6 +11,7 @@
 #include <rte_prefetch.h>
 #include <string.h>
 
+#include "core/quick.h"
 #include "core/rewrite.h"
 #include "events.h"
 #include "keys.h"
@@ -43,6 +44,7 @@ struct burst {
 	const struct mr_port *port;
 	struct mr_ingress ingress;
 	uint64_t now;
+	uint32_t generation;
 	unsigned count;
 	uint8_t frame[MR_BURST]; /* index into the frames */
 	struct mr_packet packets[MR_BURST];
@@ -231,9 +233,9 @@ static void refresh_target(struct burst *b, struct mr_session *s)
 	reason = find_next_hop(b, &route, s->id);
 	if (reason != MR_REASON_to_target && reason != MR_REASON_no_neighbour)
 		return;
-	mr_session_begin(b->t, s);
+	mr_session_lock(s);
 	mr_remember_next_hop(s, &route);
-	mr_session_end(b->t, s);
+	mr_session_unlock(s);
 }
 
 /* A bond's member stands for the bond; the interface may take tags off. */
@@ -254,15 +256,15 @@ static int decide(
 	int reason;
 
 	if (f->side == MR_SIDE_CLIENT) {
-		mr_session_begin(b->t, s);
+		mr_session_lock(s);
 		reason = (int)mr_decide_client(s, p, f->public_slot, b->now, ret);
-		mr_session_end(b->t, s);
+		mr_session_unlock(s);
 		return reason;
 	}
 	refresh_target(b, s);
-	mr_session_begin(b->t, s);
+	mr_session_lock(s);
 	reason = (int)mr_decide_target(s, p, &b->ingress, b->now, ret);
-	mr_session_end(b->t, s);
+	mr_session_unlock(s);
 	if (reason == MR_REASON_to_client)
 		ret->src = b->t->addresses[ret->public_slot % MR_PUBLIC_MAX];
 	return reason;
@@ -277,9 +279,9 @@ static int complete_next_hop(struct burst *b, struct mr_session *s, struct mr_ro
 	reason = find_next_hop(b, route, s->id);
 	if (reason != MR_REASON_to_target)
 		return reason;
-	mr_session_begin(b->t, s);
+	mr_session_lock(s);
 	mr_remember_next_hop(s, route);
-	mr_session_end(b->t, s);
+	mr_session_unlock(s);
 	return reason;
 }
 
@@ -383,9 +385,9 @@ static int report_icmp(struct burst *b, const struct mr_packet *p, const struct 
 	if (f->side != MR_SIDE_TARGET)
 		return MR_REASON_not_for_us;
 	memcpy(event.payload, &payload, sizeof(event.payload));
-	mr_session_begin(b->t, s);
+	mr_session_lock(s);
 	reason = (int)mr_decide_icmp(s, p);
-	mr_session_end(b->t, s);
+	mr_session_unlock(s);
 	if (reason == MR_REASON_icmp_hint)
 		mr_events_notify(b->w, &event);
 	return reason;
@@ -432,23 +434,49 @@ static void report_leg(struct burst *b, const struct mr_packet *p, const struct 
 	}
 }
 
+/* Under the lock, with all that it may bring: legs, next hops, news of them. */
+static __rte_noinline int decide_slowly(
+	struct burst *b, const struct mr_packet *p, const struct found *f, struct mr_route *ret)
+{
+	int forward = decide(b, p, f, ret), reason;
+
+	if (mr_reason_verdict((enum mr_reason)forward) != MR_VERDICT_SEND)
+		return forward;
+	if (ret->events)
+		report_leg(b, p, f, ret);
+	reason = complete_next_hop(b, f->session, ret);
+	return reason == MR_REASON_to_target ? forward : reason;
+}
+
+/* Without the lock; false: it takes the lock. */
+static inline bool decide_quickly(
+	struct burst *b, const struct mr_packet *p, const struct found *f, struct mr_route *ret)
+{
+	if (!b->t->quick)
+		return false;
+	if (f->side == MR_SIDE_CLIENT)
+		return mr_quick_client(f->session, p, f->public_slot, b->generation, b->now, ret);
+	if (!mr_quick_target(f->session, p, &b->ingress, b->generation, b->now, ret))
+		return false;
+	ret->src = b->t->addresses[ret->public_slot % MR_PUBLIC_MAX];
+	return true;
+}
+
 /* A packet that leads to a session. */
 static int relay(struct burst *b, struct rte_mbuf *frame, struct mr_packet *p,
 	const struct found *f, uint32_t *ret_ifindex)
 {
-	struct mr_route route = {0};
+	struct mr_route route;
 	int forward, reason;
 
-	if (p->kind == MR_PACKET_ICMP)
+	if (unlikely(p->kind == MR_PACKET_ICMP))
 		return report_icmp(b, p, f);
-	forward = decide(b, p, f, &route);
+	if (likely(decide_quickly(b, p, f, &route)))
+		forward = f->side == MR_SIDE_CLIENT ? MR_REASON_to_target : MR_REASON_to_client;
+	else
+		forward = decide_slowly(b, p, f, &route);
 	if (mr_reason_verdict((enum mr_reason)forward) != MR_VERDICT_SEND)
 		return forward;
-	if (unlikely(route.events))
-		report_leg(b, p, f, &route);
-	reason = complete_next_hop(b, f->session, &route);
-	if (reason != MR_REASON_to_target)
-		return reason;
 	if (mr_rewrite_check(p, &route) != MR_REASON_to_target)
 		return report_too_big(b, p, f, &route);
 	if (b->port->kernel_sees)
@@ -467,6 +495,7 @@ void mr_relay_burst(struct mr_worker *w, const struct mr_port *port, struct rte_
 	b.t = &w->backend->tables;
 	b.port = port;
 	b.now = now;
+	b.generation = generation(b.t);
 	b.count = 0;
 	parse(&b, frames, count, ret);
 	if (!b.count)

@@ -13,22 +13,25 @@
 
 #define SPINS_BEFORE_YIELD 256
 
-/* Workers may share a CPU with whoever writes the record: let it run. */
-static void wait_a_little(unsigned *spins)
-{
-	if (++*spins % SPINS_BEFORE_YIELD)
-		rte_pause();
-	else
-		sched_yield();
-}
+/* Other CPUs see loads and stores in the order of the program: what core/quick.h asks for. */
+#ifdef RTE_ARCH_X86
+#define IN_PROGRAM_ORDER true
+#else
+#define IN_PROGRAM_ORDER false
+#endif
 
 void mr_session_lock_slow(struct bpf_spin_lock *lock)
 {
 	unsigned spins = 0;
 
+	/* Workers may share a CPU with whoever holds the lock: let it run. */
 	do {
-		while (__atomic_load_n(&lock->val, __ATOMIC_RELAXED))
-			wait_a_little(&spins);
+		while (__atomic_load_n(&lock->val, __ATOMIC_RELAXED)) {
+			if (++spins % SPINS_BEFORE_YIELD)
+				rte_pause();
+			else
+				sched_yield();
+		}
 	} while (__atomic_exchange_n(&lock->val, 1, __ATOMIC_ACQUIRE));
 }
 
@@ -84,7 +87,7 @@ int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
 		.bucket_mask = mr_bucket_count(config->max_sessions) - 1,
 		.generation = 1,
 		.upstream_lo = config->upstream_lo,
-		.shared = workers > 1,
+		.quick = workers == 1 || IN_PROGRAM_ORDER,
 	};
 
 	if (getrandom(&t.hash_seed, sizeof(t.hash_seed), 0) != sizeof(t.hash_seed))
@@ -134,35 +137,17 @@ int mr_tables_session_put(struct mr_tables *t, uint32_t index, const struct mr_s
 	return 0;
 }
 
-/* A copy of what no worker was writing meanwhile. */
-static void read_record(const struct mr_tables *t, struct mr_session *s, struct mr_session *ret)
-{
-	uint32_t before;
-	unsigned spins = 0;
-
-	if (t->shared) {
-		mr_session_lock(s);
-		*ret = *s;
-		mr_session_unlock(s);
-		return;
-	}
-	for (;;) {
-		before = __atomic_load_n(&s->lock.val, __ATOMIC_ACQUIRE);
-		*ret = *s;
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (!(before & 1) && __atomic_load_n(&s->lock.val, __ATOMIC_RELAXED) == before)
-			return;
-		wait_a_little(&spins);
-	}
-}
-
 int mr_tables_session_get(
 	struct mr_tables *t, uint32_t first, uint32_t count, struct mr_session *ret_sessions)
 {
 	if (first > t->max_sessions || count > t->max_sessions - first)
 		return -EINVAL;
 	for (uint32_t i = 0; i < count; i++) {
-		read_record(t, &t->sessions[first + i], &ret_sessions[i]);
+		struct mr_session *s = &t->sessions[first + i];
+
+		mr_session_lock(s);
+		ret_sessions[i] = *s;
+		mr_session_unlock(s);
 		ret_sessions[i].lock.val = 0;
 	}
 	return 0;
@@ -175,8 +160,9 @@ int mr_tables_session_close(struct mr_tables *t, uint32_t index)
 	if (index >= t->max_sessions)
 		return -EINVAL;
 	s = &t->sessions[index];
-	/* `flags` is the daemon's alone: workers read it. */
-	__atomic_store_n(&s->flags, s->flags & (__u8)~MR_SESSION_OPEN, __ATOMIC_RELAXED);
+	mr_session_lock(s);
+	s->flags &= (__u8)~MR_SESSION_OPEN;
+	mr_session_unlock(s);
 	return 0;
 }
 

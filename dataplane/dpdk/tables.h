@@ -32,10 +32,9 @@ void mr_tables_bump_generation(struct mr_tables *t);
 const struct mr_link *mr_tables_link(const struct mr_tables *t, uint32_t ifindex);
 
 /*
- * The lock of a record, held for some tens of instructions. Where there is one worker, nobody else
- * writes records that keys lead to: the lock is a count then, odd while the worker writes, for the
- * daemon to know a whole copy by. That spares an atomic instruction, which would also wait for all
- * that the packet before it has left to be stored.
+ * The lock of a record, held for some tens of instructions. What nearly all datagrams are needs
+ * none (core/quick.h): an atomic instruction would wait for all that the packet before it has left
+ * to be stored.
  */
 void mr_session_lock_slow(struct bpf_spin_lock *lock);
 
@@ -48,22 +47,6 @@ static inline void mr_session_lock(struct mr_session *s)
 static inline void mr_session_unlock(struct mr_session *s)
 {
 	__atomic_store_n(&s->lock.val, 0, __ATOMIC_RELEASE);
-}
-
-/** A worker writes the record from here on, until mr_session_end(). */
-static inline void mr_session_begin(const struct mr_tables *t, struct mr_session *s)
-{
-	if (unlikely(t->shared)) {
-		mr_session_lock(s);
-		return;
-	}
-	__atomic_store_n(&s->lock.val, s->lock.val + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-}
-
-static inline void mr_session_end(const struct mr_tables *t, struct mr_session *s)
-{
-	__atomic_store_n(&s->lock.val, t->shared ? 0 : s->lock.val + 1, __ATOMIC_RELEASE);
 }
 
 #endif
