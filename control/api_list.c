@@ -31,9 +31,13 @@ struct listing {
 	uint32_t cursor;
 	bool begun;
 	key_fn *key; /* NULL: in no order, and no rows are kept */
+	/* Rows in the order of their coming; each SLICE of them is sorted as soon as it is full,
+	 * and the slices are merged while they are put out: no one step takes long. */
 	struct row *rows;
-	size_t n_rows, rows_size, next_row;
-	bool sorted;
+	size_t n_rows, rows_size, n_sorted;
+	size_t *heads; /* of each slice the row that is next: a heap, the first one on top */
+	size_t n_heads;
+	bool merging;
 	struct mr_json *json;
 	bool failed;
 };
@@ -192,34 +196,98 @@ static int compare_rows(const void *a, const void *b)
 	return row_a->id < row_b->id ? -1 : row_a->id > row_b->id;
 }
 
-/* Puts out some of the rows that are in order now. False: those were the last. */
-static bool put_sorted(struct listing *listing)
+/* Sorts the slices that are full; at the end, the one that isn't, too. */
+static void sort_slices(struct listing *listing, bool all)
 {
-	for (unsigned i = 0; i < SLICE && listing->next_row < listing->n_rows; i++) {
-		uint64_t id = listing->rows[listing->next_row++].id;
-		struct mr_session_view view;
+	size_t n;
+
+	while ((n = mr_min(listing->n_rows - listing->n_sorted, (size_t)SLICE)) == SLICE ||
+		(all && n)) {
+		qsort(listing->rows + listing->n_sorted, n, sizeof(*listing->rows), compare_rows);
+		listing->n_sorted += n;
+	}
+}
+
+static bool is_before(const struct listing *listing, size_t a, size_t b)
+{
+	return compare_rows(&listing->rows[listing->heads[a]], &listing->rows[listing->heads[b]]) <
+		0;
+}
+
+/* Moves the head at `at` down to where none below comes before it. */
+static void sift_down(struct listing *listing, size_t at)
+{
+	size_t first, head;
+
+	while ((first = 2 * at + 1) < listing->n_heads) {
+		if (first + 1 < listing->n_heads && is_before(listing, first + 1, first))
+			first++;
+		if (!is_before(listing, first, at))
+			break;
+		head = listing->heads[at];
+		listing->heads[at] = listing->heads[first];
+		listing->heads[first] = head;
+		at = first;
+	}
+}
+
+static void begin_merge(struct listing *listing)
+{
+	sort_slices(listing, true);
+	listing->merging = true;
+	listing->heads = calloc(listing->n_rows / SLICE + 1, sizeof(*listing->heads));
+	if (!listing->heads) {
+		listing->failed = true;
+		return;
+	}
+	for (size_t row = 0; row < listing->n_rows; row += SLICE)
+		listing->heads[listing->n_heads++] = row;
+	for (size_t at = listing->n_heads / 2; at-- > 0;)
+		sift_down(listing, at);
+}
+
+/* The next row of all that are left. */
+static const struct row *take_first(struct listing *listing)
+{
+	size_t row = listing->heads[0], next = row + 1;
+
+	if (next % SLICE && next < listing->n_rows)
+		listing->heads[0] = next;
+	else
+		listing->heads[0] = listing->heads[--listing->n_heads];
+	sift_down(listing, 0);
+	return &listing->rows[row];
+}
+
+/* Puts out some of the rows in their order. False: those were the last. */
+static bool put_merged(struct listing *listing)
+{
+	struct mr_session_view view;
+
+	for (unsigned i = 0; i < SLICE && listing->n_heads; i++) {
+		uint64_t id = take_first(listing)->id;
 
 		/* It may be gone by now. */
 		if (!mr_sessions_show(listing->api->sessions, id, &view))
 			mr_session_json(listing->json, &view, false);
 	}
-	return listing->next_row < listing->n_rows;
+	return listing->n_heads;
 }
 
 static bool run(struct listing *listing)
 {
 	struct mr_sessions *sessions = listing->api->sessions;
+	bool more;
 
-	if (listing->sorted)
-		return put_sorted(listing);
-	if (mr_sessions_list(sessions, &listing->cursor, SLICE, &listing->filter,
-		    listing->key ? keep_row : put_row, listing))
-		return true;
+	if (listing->merging)
+		return put_merged(listing);
+	more = mr_sessions_list(sessions, &listing->cursor, SLICE, &listing->filter,
+		listing->key ? keep_row : put_row, listing);
 	if (!listing->key)
-		return false;
-	if (listing->n_rows)
-		qsort(listing->rows, listing->n_rows, sizeof(*listing->rows), compare_rows);
-	listing->sorted = true;
+		return more;
+	sort_slices(listing, false);
+	if (!more)
+		begin_merge(listing);
 	return true;
 }
 
@@ -248,6 +316,7 @@ static void listing_free(void *context)
 {
 	struct listing *listing = context;
 
+	free(listing->heads);
 	free(listing->rows);
 	free(listing);
 }
