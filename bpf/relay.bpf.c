@@ -195,26 +195,36 @@ mr_inline bool is_other_way(
 	return all && mr_ways_have(all, p, in);
 }
 
-/* A bond's member stands for the bond; the interface may take tags off. Asked only when it matters.
- */
-mr_inline void learn_ingress(struct xdp_md *ctx, const struct mr_session *s,
-	const struct mr_packet *p, struct mr_ingress *ret)
+/* What `ret->ifindex` is, where it isn't simply the interface of the cached next hop. */
+verified_alone int look_at_ingress(const struct mr_packet *p, __u32 index, struct mr_ingress *ret)
 {
-	__u32 ifindex = ctx->ingress_ifindex;
+	const struct mr_session *s = bpf_map_lookup_elem(&sessions, &index);
 	const struct mr_link *link;
+	__u32 ifindex;
 
-	ret->ifindex = ifindex;
-	ret->vlan_stripped = false;
-	ret->other_way = false;
-	if (mr_likely(ifindex == s->to_target.ifindex &&
-		    (p->vlan_tci & MR_VLAN_VID_MASK) == s->to_target.vlan))
-		return;
+	if (!s || !p || !ret)
+		return 0;
+	ifindex = ret->ifindex;
 	link = bpf_map_lookup_elem(&links, &ifindex);
 	if (!link)
-		return;
+		return 0;
 	ret->ifindex = link->ifindex;
 	ret->vlan_stripped = link->flags & MR_LINK_VLAN_STRIPPED;
 	ret->other_way = is_other_way(s, p, ret);
+	return 1;
+}
+
+/* A bond's member stands for the bond; the interface may take tags off. Asked only when it matters.
+ */
+mr_inline struct mr_ingress learn_ingress(
+	struct xdp_md *ctx, const struct mr_session *s, const struct mr_packet *p, __u32 index)
+{
+	struct mr_ingress in = {.ifindex = ctx->ingress_ifindex};
+
+	if (mr_unlikely(in.ifindex != s->to_target.ifindex ||
+		    (p->vlan_tci & MR_VLAN_VID_MASK) != s->to_target.vlan))
+		look_at_ingress(p, index, &in);
+	return in;
 }
 
 verified_alone int decide_client(
@@ -242,7 +252,7 @@ verified_alone int decide_target(
 
 	if (!s || !p || !ret)
 		return MR_REASON_internal;
-	learn_ingress(ctx, s, p, &ingress);
+	ingress = learn_ingress(ctx, s, p, index);
 	bpf_spin_lock(&s->lock);
 	reason = mr_decide_target(s, p, &ingress, now, ret);
 	bpf_spin_unlock(&s->lock);
@@ -412,7 +422,7 @@ mr_inline bool decide_quickly(struct xdp_md *ctx, const struct mr_packet *p, con
 		return false;
 	if (f->side == MR_SIDE_CLIENT)
 		return mr_quick_client(s, p, f->public_slot, generation, now, route);
-	learn_ingress(ctx, s, p, &ingress);
+	ingress = learn_ingress(ctx, s, p, f->index);
 	if (!mr_quick_target(s, p, &ingress, generation, now, route))
 		return false;
 	slot = route->public_slot;
