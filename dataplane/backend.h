@@ -87,7 +87,11 @@ struct mr_backend_ops {
 	int (*session_put)(
 		struct mr_backend *backend, uint32_t index, const struct mr_session *session);
 
-	/** Consistent copies of `count` records from `first` on, taken under each record's lock. */
+	/**
+	 * Consistent copies of `count` records from `first` on, taken under each record's lock. The
+	 * current leg's counts, times and numbers go on meanwhile: of two that belong together one
+	 * may count a datagram that the other doesn't yet (quick.h).
+	 */
 	int (*session_get)(struct mr_backend *backend, uint32_t first, uint32_t count,
 		struct mr_session *ret_sessions);
 

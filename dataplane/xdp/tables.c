@@ -64,7 +64,8 @@ int mr_xdp_session_close(struct mr_backend *b, uint32_t index)
 
 	if (rc < 0)
 		return rc;
-	/* What packets write between the two calls is lost; `flags` is the daemon's alone. */
+	/* What packets write between the two calls is lost; `flags` is the daemon's alone. Keys go
+	 * before this: only packets that have already found the record can be on their way. */
 	session.flags &= (__u8)~MR_SESSION_OPEN;
 	return put(b->skel->maps.sessions, &index, &session, BPF_F_LOCK);
 }
