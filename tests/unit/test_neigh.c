@@ -261,6 +261,41 @@ Test(neigh, permanent_entries_are_left_alone)
 	netbed_close(&bed);
 }
 
+/* An entry that is managed, and that somebody then sets by hand: from now on it is theirs. */
+Test(neigh, entries_that_are_made_permanent_later_are_left_alone)
+{
+	struct netbed bed;
+	struct mr_neigh *neigh;
+	struct mr_neigh_state state;
+
+	netbed_open(&bed);
+	for (int unmark = 0; unmark < 2; unmark++) {
+		struct asked asked = {&bed, netbed_addr("10.1.0.2"), NULL};
+		cr_assert_eq(mr_neigh_open(&bed.loop, bed.netlink, true, &neigh), 0);
+		keep(neigh, "10.1.0.2");
+		cr_assert(netbed_until(&bed, is_valid, &asked));
+		netbed_here(
+			"ip neigh replace 10.1.0.2 lladdr 02:00:00:00:00:55 dev v0 nud permanent");
+		mr_neigh_resolve(neigh, 0, &asked.addr);
+		mr_neigh_verify(neigh, &asked.addr);
+		/* Routes and links change, time passes: each looks at every entry again. */
+		netbed_here("ip route add 10.7.0.0/16 via 10.1.0.2; ip link set v0 mtu 1400");
+		netbed_run(&bed, 2500);
+		cr_assert_eq(mr_neigh_state_get(bed.netlink, &asked.addr, &state), 0);
+		cr_assert_eq(state.nud, NUD_PERMANENT);
+		cr_assert_eq(state.mac[5], 0x55);
+		if (unmark)
+			drop(neigh, "10.1.0.2");
+		mr_neigh_close(neigh, unmark);
+		cr_assert_eq(mr_neigh_state_get(bed.netlink, &asked.addr, &state), 0);
+		cr_assert_eq(state.nud, NUD_PERMANENT);
+		cr_assert_eq(state.mac[5], 0x55);
+		netbed_here("ip route del 10.7.0.0/16; ip link set v0 mtu 1500; "
+			    "ip neigh del 10.1.0.2 dev v0");
+	}
+	netbed_close(&bed);
+}
+
 Test(neigh, marks_stay_or_go_with_the_daemon_as_asked)
 {
 	struct netbed bed;
