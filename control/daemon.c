@@ -21,6 +21,7 @@
 #include "metrics.h"
 #include "neigh.h"
 #include "reaper.h"
+#include "reload.h"
 #include "runt.h"
 #include "sandbox.h"
 #include "select.h"
@@ -42,9 +43,7 @@ struct mr_daemon {
 	struct mr_feed *feed;
 	struct mr_neigh *neigh;
 	struct mr_store *store;
-	struct mr_session_pool *pools;
-	char **dialled; /* texts of the pools' addresses */
-	size_t n_dialled;
+	struct mr_pool_list pools;
 	struct mr_sessions *sessions;
 	struct mr_keep *keep;
 	struct mr_ways_feed *ways;
@@ -135,25 +134,41 @@ static void on_vlan_offload(const char *iface, int error, void *context)
 
 /* Signals. */
 
+static void log_reload(const struct mr_daemon *daemon, const struct mr_reload_report *report)
+{
+	const struct mr_config *config = &daemon->config;
+
+	if (report->limit.text[0])
+		mr_log_warning("%s", report->limit.text);
+	if (report->pools_error)
+		mr_log_error(
+			"public addresses and ports stay as they were until the next start: %s",
+			report->why.text);
+	mr_log_notice("configuration read anew: rules in it: %zu; pools: %zu, %s%s%s",
+		config->policy.n_rules, config->n_pools,
+		report->pools_changed ? "changed" : "as before",
+		report->later.text[0] ? "; from the next start on: " : "", report->later.text);
+}
+
 static void reload(struct mr_daemon *daemon)
 {
-	struct mr_config fresh;
+	const struct mr_reload what = {
+		.options = daemon->options,
+		.config = &daemon->config,
+		.pools = &daemon->pools,
+		.sessions = daemon->sessions,
+		.netlink = daemon->netlink,
+		.dataplane = daemon->selection.dataplane,
+	};
+	struct mr_reload_report report;
 	struct mr_why why;
 
 	sd_notify(0, "RELOADING=1");
-	if (mr_config_load(daemon->options, &fresh, &why)) {
+	if (mr_reload(&what, &report, &why))
 		mr_log_error(
 			"the configuration was not read anew, the old one holds: %s", why.text);
-	} else {
-		mr_policy_clear(&daemon->config.policy);
-		daemon->config.policy = fresh.policy;
-		fresh.policy = (struct mr_policy){0};
-		mr_log_init(fresh.log_level);
-		mr_log_notice("policy read anew, rules in it: %zu; other settings hold from the "
-			      "next start",
-			daemon->config.policy.n_rules);
-		mr_config_clear(&fresh);
-	}
+	else
+		log_reload(daemon, &report);
 	sd_notify(0, "READY=1");
 }
 
@@ -272,56 +287,6 @@ static int start_kernel_side(struct mr_daemon *daemon, struct mr_why *why)
 
 /* Sessions. */
 
-/* What clients dial, where the configuration has no `advertise`: the pool's addresses as text. */
-static int make_dialled(struct mr_daemon *daemon)
-{
-	const struct mr_config *config = &daemon->config;
-	char text[INET6_ADDRSTRLEN];
-
-	daemon->dialled = calloc(MR_PUBLIC_MAX, sizeof(*daemon->dialled));
-	if (!daemon->dialled)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->n_pools; i++) {
-		for (size_t j = 0; j < config->pools[i].n_addresses; j++) {
-			char *copy = strdup(
-				mr_addr_format(&config->pools[i].addresses[j], text, sizeof(text)));
-
-			if (!copy)
-				return -ENOMEM;
-			daemon->dialled[daemon->n_dialled++] = copy;
-		}
-	}
-	return 0;
-}
-
-static int make_pools(struct mr_daemon *daemon)
-{
-	const struct mr_config *config = &daemon->config;
-	int r = make_dialled(daemon);
-	char **dialled = daemon->dialled;
-
-	daemon->pools = r ? NULL : calloc(config->n_pools, sizeof(*daemon->pools));
-	if (!daemon->pools)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->n_pools; i++) {
-		const struct mr_config_pool *pool = &config->pools[i];
-		bool advertised = pool->advertise.n;
-
-		daemon->pools[i] = (struct mr_session_pool){
-			.name = pool->name,
-			.addresses = pool->addresses,
-			.n_addresses = pool->n_addresses,
-			.port_lo = pool->ports.lo,
-			.port_hi = pool->ports.hi,
-			.dialled =
-				(const char *const *)(advertised ? pool->advertise.items : dialled),
-			.n_dialled = advertised ? pool->advertise.n : pool->n_addresses,
-		};
-		dialled += pool->n_addresses;
-	}
-	return 0;
-}
-
 static void log_restored(const struct mr_restore_report *report)
 {
 	if (report->adopted || report->installed)
@@ -364,8 +329,8 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 		.ops = daemon->selection.ops,
 		.backend = daemon->selection.backend,
 		.store = daemon->store,
-		.pools = daemon->pools,
-		.n_pools = daemon->config.n_pools,
+		.pools = daemon->pools.pools,
+		.n_pools = daemon->pools.n,
 		.upstream_lo = daemon->config.upstream.lo,
 		.upstream_hi = daemon->config.upstream.hi,
 		.max_sessions = daemon->config.max_sessions,
@@ -458,7 +423,7 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 	if (!r)
 		r = mr_host_carriers(config, daemon->netlink, &daemon->routes.carriers, why);
 	if (!r)
-		r = make_pools(daemon);
+		r = mr_pool_list_make(config, &daemon->pools);
 	if (!r)
 		r = mr_changes_open(config->state_dir, &daemon->changes);
 	/* Before the dataplane: a store that is not to be had must not leave one attached. */
@@ -573,14 +538,6 @@ static void answer_detach(struct mr_daemon *daemon)
 	mr_log_notice("the dataplane is off the interfaces");
 }
 
-static void free_pools(struct mr_daemon *daemon)
-{
-	for (size_t i = 0; i < daemon->n_dialled; i++)
-		free(daemon->dialled[i]);
-	free(daemon->dialled);
-	free(daemon->pools);
-}
-
 void mr_daemon_stop(struct mr_daemon *daemon)
 {
 	sd_notify(0, "STOPPING=1");
@@ -603,7 +560,7 @@ void mr_daemon_stop(struct mr_daemon *daemon)
 	uv_loop_close(&daemon->loop);
 	mr_api_clear(&daemon->api);
 	mr_strv_clear(&daemon->routes.carriers);
-	free_pools(daemon);
+	mr_pool_list_clear(&daemon->pools);
 	mr_config_clear(&daemon->config);
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);

@@ -31,9 +31,8 @@ const char mr_options_help[] =
 	"  -h, --help                 this text\n"
 	"  -V, --version              the version\n"
 	"\n"
-	"Options beat the file. SIGHUP reads the policy anew; SIGTERM ends the daemon and leaves "
-	"the\n"
-	"XDP program forwarding. See moshrelayd(8), moshrelay.conf(5).\n";
+	"Options beat the file. SIGHUP reads policy, addresses and ports anew; SIGTERM ends the\n"
+	"daemon and leaves the XDP program forwarding. See moshrelayd(8), moshrelay.conf(5).\n";
 
 enum option_id {
 	OPT_PUBLIC = 256,

@@ -58,15 +58,21 @@ static uint32_t sockets_to_spare(void)
 	return (uint32_t)limit.rlim_cur - MR_PORTS_SPARE_FDS;
 }
 
+static bool ranges_ok(const struct mr_port_range *ranges, uint32_t n_pools)
+{
+	for (uint32_t i = 0; i < n_pools; i++)
+		if (ranges[i].lo == 0 || ranges[i].lo > ranges[i].hi)
+			return false;
+	return true;
+}
+
 int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const struct mr_clock *clock,
 	struct mr_ports **ret_ports)
 {
 	struct mr_ports *ports;
 
-	for (uint32_t i = 0; i < n_pools; i++) {
-		if (ranges[i].lo == 0 || ranges[i].lo > ranges[i].hi)
-			return -EINVAL;
-	}
+	if (!ranges_ok(ranges, n_pools))
+		return -EINVAL;
 	ports = calloc(1, sizeof(*ports) + n_pools * sizeof(ports->pools[0]));
 	if (!ports)
 		return -ENOMEM;
@@ -77,6 +83,31 @@ int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const str
 	for (uint32_t i = 0; i < n_pools; i++)
 		ports->pools[i].range = ranges[i];
 	*ret_ports = ports;
+	return 0;
+}
+
+int mr_ports_set_ranges(
+	struct mr_ports **ports, const struct mr_port_range *ranges, uint32_t n_pools)
+{
+	struct mr_ports *p = *ports;
+
+	if (!ranges_ok(ranges, n_pools) || n_pools < p->n_pools)
+		return -EINVAL;
+	p = realloc(p, sizeof(*p) + n_pools * sizeof(p->pools[0]));
+	if (!p)
+		return -ENOMEM;
+	memset(&p->pools[p->n_pools], 0, (n_pools - p->n_pools) * sizeof(p->pools[0]));
+	p->n_pools = n_pools;
+	p->max_held = sockets_to_spare();
+	for (uint32_t i = 0; i < n_pools; i++) {
+		struct pool *pool = &p->pools[i];
+
+		pool->range = ranges[i];
+		pool->taken_in_range = 0;
+		for (uint32_t port = ranges[i].lo; port <= ranges[i].hi; port++)
+			pool->taken_in_range += is_set(pool, port);
+	}
+	*ports = p;
 	return 0;
 }
 

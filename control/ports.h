@@ -30,6 +30,13 @@ struct mr_ports;
 int mr_ports_new(const struct mr_port_range *ranges, uint32_t n_pools, const struct mr_clock *clock,
 	struct mr_ports **ret_ports);
 
+/**
+ * Other ranges, for as many pools or more: what is taken stays so, within its pool's range or not.
+ * The handle may move. -EINVAL, -ENOMEM: nothing has changed.
+ */
+int mr_ports_set_ranges(
+	struct mr_ports **ports, const struct mr_port_range *ranges, uint32_t n_pools);
+
 /** Closes every socket. NULL is allowed. */
 void mr_ports_free(struct mr_ports *ports);
 

@@ -102,6 +102,17 @@ struct mr_restore_report {
 int mr_sessions_restore(struct mr_sessions *sessions, bool adopted,
 	struct mr_restore_report *ret_report, struct mr_why *ret_why);
 
+/**
+ * Gives a manager that runs other pools: the ones there are keep names and places, further ones may
+ * follow. Ports and addresses may be any. Sessions keep their ports, also outside of what is now
+ * given out; they are reached at the addresses that their pool has now, and at no others.
+ * -EBUSY: it takes a restart (a pool is missing or elsewhere, an address changes its pool);
+ * -ENOSPC, -EINVAL, -ENOMEM. After a failure everything is as before. Blocks: 50,000 sessions take
+ * some 0.2 s.
+ */
+int mr_sessions_set_pools(struct mr_sessions *sessions, const struct mr_session_pool *pools,
+	size_t n_pools, struct mr_why *ret_why);
+
 /* What a session looks like from outside. */
 
 enum mr_session_state {
