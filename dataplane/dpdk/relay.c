@@ -285,20 +285,35 @@ static int complete_next_hop(struct burst *b, struct mr_session *s, struct mr_ro
 	return reason;
 }
 
+/* Not rte_raw_cksum_mbuf(): it loses a carry after a segment of odd length (seen in 22.11). */
 static bool payload_sum(const struct rte_mbuf *frame, const struct mr_packet *p, uint64_t *ret)
 {
-	uint16_t sum;
+	uint32_t skip = p->header_len, left = p->payload_len, done = 0;
+	uint64_t sum = 0;
 
-	if (rte_raw_cksum_mbuf(frame, p->header_len, p->payload_len, &sum))
-		return false;
+	for (const struct rte_mbuf *m = frame; m && left; m = m->next) {
+		uint32_t from = mr_min(skip, m->data_len), n = mr_min(left, m->data_len - from);
+		uint16_t part = rte_raw_cksum(rte_pktmbuf_mtod_offset(m, void *, from), n);
+
+		sum += done & 1 ? rte_bswap16(part) : part;
+		skip -= from;
+		left -= n;
+		done += n;
+	}
 	*ret = sum;
-	return true;
+	return !left;
+}
+
+/* The port says that the checksum is unfinished, and that the datagram is what was sent. */
+static bool is_unfinished(const struct rte_mbuf *frame)
+{
+	return (frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_NONE;
 }
 
 /*
- * net_af_packet doesn't say of a local sender's datagram that its checksum is unfinished, that is,
- * only the sum of the pseudo-header as the kernel leaves it for a NIC. One datagram in 65,536 has
- * that value by right; it is told from the others by being right.
+ * Unfinished: only the sum of the pseudo-header, as the kernel leaves it for a NIC. net_af_packet
+ * doesn't say so of a local sender's datagram. One datagram in 65,536 has that value by right; it
+ * is told from the others by being right. Any other value stays as it is, right or wrong.
  */
 static void finish_checksum(const struct rte_mbuf *frame, struct mr_packet *p)
 {
@@ -479,7 +494,7 @@ static int relay(struct burst *b, struct rte_mbuf *frame, struct mr_packet *p,
 		return forward;
 	if (mr_rewrite_check(p, &route) != MR_REASON_to_target)
 		return report_too_big(b, p, f, &route);
-	if (b->port->kernel_sees)
+	if (b->port->kernel_sees || unlikely(is_unfinished(frame)))
 		finish_checksum(frame, p);
 	reason = rewrite(frame, p, &route);
 	*ret_ifindex = route.nh.ifindex;

@@ -170,7 +170,7 @@ PACKET = ["interface=b0", "interface=b1", "link=b0", "link=b1", *COMMON]
 
 
 def datagram(direction, number, size=60):
-    return struct.pack(">Q", direction | number) + bytes(range(size))
+    return struct.pack(">Q", direction | number) + bytes(i % 251 for i in range(size))
 
 
 def links(host):
@@ -186,7 +186,8 @@ def links(host):
 class Talk:
     """A client socket and a target socket, and what goes between them."""
 
-    def __init__(self, bed, public, port, target):
+    def __init__(self, bed, public, port, target, size=60):
+        self.size = size
         self.client = self.make(bed.client, public)
         self.client.connect((public, port))
         self.target = self.make(bed.target, target)
@@ -210,11 +211,11 @@ class Talk:
         client = client or self.client
         self.target.settimeout(0.3)
         for _ in range(30):
-            sent = datagram(0, self.number)
+            sent = datagram(0, self.number, self.size)
             self.number += 1
             client.send(sent)
             try:
-                got, self.upstream = self.target.recvfrom(2048)
+                got, self.upstream = self.target.recvfrom(65536)
             except TimeoutError:
                 continue
             assert got == sent, "the payload has changed"
@@ -225,10 +226,10 @@ class Talk:
         client = client or self.client
         client.settimeout(0.3)
         for number in range(30):
-            sent = datagram(TO_CLIENT, number)
+            sent = datagram(TO_CLIENT, number, self.size)
             self.target.sendto(sent, self.upstream)
             try:
-                got = client.recv(2048)
+                got = client.recv(65536)
             except TimeoutError:
                 continue
             assert got == sent, "the payload has changed"
@@ -241,8 +242,8 @@ def bad_checksums(host):
     return sum(int(line.split()[1]) for line in lines if "Csum" in line)
 
 
-def both_ways(bed, public, port, target):
-    with Talk(bed, public, port, target) as talk:
+def both_ways(bed, public, port, target, size=60):
+    with Talk(bed, public, port, target, size) as talk:
         for _ in range(20):
             talk.forth()
             talk.back()
@@ -538,6 +539,68 @@ def both_ways_finished(bed):
     both_ways(bed, "2001:db8:1::1", 60005, "10.2.0.2")
 
 
+def mtu(host, number, *devices):
+    for device in devices:
+        host.ip("link", "set", device, "mtu", str(number))
+
+
+def jumbo(bed, drive):
+    """Datagrams of nearly 9,000 octets, and one of them that is too long for the way on."""
+    for size in (4000, 8800):
+        both_ways(bed, "198.51.100.1", 60005, "10.2.0.2", size)
+        both_ways(bed, "2001:db8:1::1", 60005, "10.2.0.2", size)
+        both_ways(bed, "198.51.100.1", 60006, "fd02::2", size)
+    bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "-M", "do", "-s", "8900", "198.51.100.1")
+    with Talk(bed, "198.51.100.1", 60006, "fd02::2", 8930) as talk:
+        talk.client.send(datagram(0, 1000, 8930)) # 20 octets more, as IPv6
+    drive.counted("too_big", 1)
+
+
+def jumbo_packet():
+    """relays jumbo frames beside the kernel"""
+    bed = Bed()
+    drive = None
+    try:
+        mtu(bed.bastion, 9000, "b0", "b1")
+        mtu(bed.client, 9000, "eth0")
+        mtu(bed.target, 9000, "eth0")
+        bed.bastion_addresses("b0", "b1")
+        drive = Drive(bed, *PACKET)
+        drive.wait_for("ready")
+        jumbo(bed, drive)
+        drive.stop()
+    finally:
+        if drive:
+            drive.kill()
+        bed.remove()
+
+
+def jumbo_owned():
+    """relays jumbo frames on ports of its own, in several segments"""
+    bed = Bed()
+    drive = None
+    try:
+        mtu(bed.bastion, 9000, "b0", "b1")
+        for host in (bed.client, bed.target):
+            mtu(host, 9000, "eth0")
+            host.run("ethtool", "-K", "eth0", "tx", "off")
+        for tap in ("x0", "x1"):
+            bed.bastion.ip("tuntap", "add", tap, "mode", "tap")
+            mtu(bed.bastion, 9000, tap)
+        bed.bastion_addresses("x0", "x1")
+        drive = Drive(bed, "vdevs=net_tap0,iface=n0 net_tap1,iface=n1", "interface=x0",
+                      "interface=x1", "link=x0", "link=x1", *COMMON)
+        drive.wait_for("ready")
+        mtu(bed.bastion, 9000, "n0", "n1")
+        switch(bed)
+        jumbo(bed, drive)
+        drive.stop()
+    finally:
+        if drive:
+            drive.kill()
+        bed.remove()
+
+
 # What is wrong, the words of the command line, what must be said of it.
 WRONG = [
     ("no such interface", ["interface=nowhere"], "nowhere: no such interface"),
@@ -612,7 +675,7 @@ def refusals():
         bed.remove()
 
 
-TESTS = [relays, roams, kernel_is_silent, idles, crash, workers, trouble, owned_port, refusals]
+TESTS = [relays, roams, kernel_is_silent, idles, crash, workers, trouble, owned_port, jumbo_packet, jumbo_owned, refusals]
 
 
 def main():

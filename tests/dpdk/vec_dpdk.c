@@ -9,6 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
+#include <rte_ip.h>
 #include <rte_malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/csum.h"
+#include "core/parse.h"
 #include "eal.h"
 #include "events.h"
 #include "keys.h"
@@ -28,6 +31,7 @@
 #define RING_SIZE     64
 #define POOL_SIZE     1023
 #define MAX_SESSIONS  16
+#define TAIL          16 /* octets that go into further segments */
 
 struct mr_vec_dpdk {
 	struct mr_backend backend;
@@ -35,6 +39,7 @@ struct mr_vec_dpdk {
 	struct rte_ring *in[PORTS], *out[PORTS];
 	int kernel_fds[PORTS]; /* what is passed comes out here */
 	uint64_t counts[MR_REASON_CAPACITY];
+	enum mr_vec_shape shape;
 };
 
 static uint64_t clock_ns;
@@ -174,6 +179,11 @@ static struct mr_kernel_route default_route(const struct mr_vec_file *file, int 
 	return route;
 }
 
+unsigned mr_vec_dpdk_lost(const struct mr_vec_dpdk *bed)
+{
+	return rte_mempool_in_use_count(bed->backend.pool);
+}
+
 /* Routing as the file has it: any client is behind a gateway. */
 static int put_routes(struct mr_backend *b, const struct mr_vec_file *file)
 {
@@ -278,6 +288,14 @@ static enum mr_reason counted(struct mr_vec_dpdk *bed)
 	return total == 1 ? found : MR_REASON_COUNT;
 }
 
+static void copy_out(const struct rte_mbuf *m, uint8_t *to)
+{
+	for (; m; m = m->next) {
+		memcpy(to, rte_pktmbuf_mtod(m, void *), m->data_len);
+		to += m->data_len;
+	}
+}
+
 /* The frame that came out at whichever port, sent or passed. */
 static void collect(struct mr_vec_dpdk *bed, struct mr_vec_result *result)
 {
@@ -289,7 +307,7 @@ static void collect(struct mr_vec_dpdk *bed, struct mr_vec_result *result)
 		if (!rte_ring_dequeue(bed->out[i], (void **)&m)) {
 			result->len = m->pkt_len;
 			result->egress = FIRST_IFINDEX + i;
-			memcpy(result->frame, rte_pktmbuf_mtod(m, void *), m->data_len);
+			copy_out(m, result->frame);
 			rte_pktmbuf_free(m);
 		}
 		length = recv(bed->kernel_fds[i], result->frame, sizeof(result->frame), 0);
@@ -307,21 +325,108 @@ static void keep_event(const struct mr_event *event, void *context)
 	result->n_events++;
 }
 
+/* The sum that the UDP checksum takes the complement of, less the payload's. */
+static uint64_t header_sum(const struct mr_packet *p, bool pseudo_only)
+{
+	__be16 len = mr_cpu_to_be16((__u16)(MR_UDP_LEN + p->payload_len));
+	uint64_t sum =
+		mr_csum_addr(&p->src) + mr_csum_addr(&p->dst) + len + mr_cpu_to_be16(MR_PROTO_UDP);
+
+	return pseudo_only ? sum : sum + p->sport + p->dport + len;
+}
+
+static bool checksum_is_right(const struct mr_vec *row, const struct mr_packet *p)
+{
+	uint64_t sum = header_sum(p, false) + p->udp_csum +
+		rte_raw_cksum(row->in + p->header_len, p->payload_len);
+
+	return p->udp_csum && mr_csum_fold(sum) == 0xffff;
+}
+
+bool mr_vec_dpdk_shape(struct mr_vec_dpdk *bed, enum mr_vec_shape shape, const struct mr_vec *row)
+{
+	struct mr_packet p = {0};
+	bool udp = mr_parse(row->in, row->in + row->in_len, (__u32)row->in_len, &p) == MR_PARSED &&
+		p.kind == MR_PACKET_UDP;
+
+	bed->shape = shape;
+	for (unsigned i = 0; i < PORTS; i++)
+		bed->backend.ports[i].multi_segs = shape == MR_VEC_CHAIN;
+	switch (shape) {
+	case MR_VEC_SEGMENTS:
+	case MR_VEC_CHAIN:
+		/* drivers fill one segment before they take the next: the headers are in the first
+		 */
+		return udp && row->in_len > (size_t)p.header_len + 8 + TAIL;
+	case MR_VEC_STRIPPED:
+		return row->in_len >= 18 && row->in[12] == 0x81 && row->in[13] == 0;
+	case MR_VEC_UNFINISHED:
+		return udp && mr_reason_verdict(row->reason) == MR_VERDICT_SEND &&
+			checksum_is_right(row, &p);
+	default:
+		return true;
+	}
+}
+
+/* The last octets in segments of a few. */
+static int cut_up(struct mr_vec_dpdk *bed, struct rte_mbuf *m)
+{
+	const uint8_t *at = rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len - TAIL);
+
+	rte_pktmbuf_trim(m, TAIL);
+	for (unsigned left = TAIL; left;) {
+		uint16_t length = (uint16_t)mr_min(left, 5U);
+		struct rte_mbuf *next = rte_pktmbuf_alloc(bed->backend.pool);
+
+		if (!next)
+			return -ENOMEM;
+		memcpy(rte_pktmbuf_append(next, length), at, length);
+		rte_pktmbuf_chain(m, next);
+		at += length;
+		left -= length;
+	}
+	return 0;
+}
+
+static void unfinish(struct rte_mbuf *m, const struct mr_vec *row)
+{
+	struct mr_packet p = {0};
+	uint16_t sum;
+
+	mr_parse(row->in, row->in + row->in_len, (__u32)row->in_len, &p);
+	sum = mr_csum_fold(header_sum(&p, true));
+	memcpy(rte_pktmbuf_mtod_offset(m, void *, p.header_len - sizeof(sum)), &sum, sizeof(sum));
+	m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
+}
+
+/* A row's frame as the port would hand it over. */
+static struct rte_mbuf *make_frame(struct mr_vec_dpdk *bed, const struct mr_vec *row)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(bed->backend.pool);
+	char *data = m ? rte_pktmbuf_append(m, (uint16_t)row->in_len) : NULL;
+
+	if (!data)
+		return NULL;
+	memcpy(data, row->in, row->in_len);
+	if ((bed->shape == MR_VEC_SEGMENTS || bed->shape == MR_VEC_CHAIN) && cut_up(bed, m))
+		return NULL;
+	if (bed->shape == MR_VEC_STRIPPED)
+		rte_vlan_strip(m);
+	if (bed->shape == MR_VEC_UNFINISHED)
+		unfinish(m, row);
+	return m;
+}
+
 int mr_vec_dpdk_run(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
 	const struct mr_vec *row, struct mr_session *session, struct mr_vec_result *ret_result)
 {
 	struct rte_rcu_qsbr *rcu = bed->backend.tables.rcu;
-	struct rte_mbuf *m = rte_pktmbuf_alloc(bed->backend.pool);
+	struct rte_mbuf *m = make_frame(bed, row);
 	unsigned port = row->ingress - FIRST_IFINDEX;
-	char *data;
 	int rc;
 
 	if (!m || port >= PORTS)
 		return m ? -EINVAL : -ENOMEM;
-	data = rte_pktmbuf_append(m, (uint16_t)row->in_len);
-	if (!data)
-		return -EMSGSIZE;
-	memcpy(data, row->in, row->in_len);
 	rc = put_session(bed, file, row, session);
 	if (rc)
 		return rc;
