@@ -207,6 +207,16 @@ static int setup_queues(struct mr_backend *b, const struct mr_port *port, struct
 	return 0;
 }
 
+/* Drivers that know no greatest MTU may know a longest frame. */
+static uint32_t mtu_max(const struct rte_eth_dev_info *info)
+{
+	const uint32_t extra = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != UINT16_MAX || info->max_rx_pktlen <= extra)
+		return info->max_mtu;
+	return mr_min(info->max_rx_pktlen - extra, UINT16_MAX);
+}
+
 static int configure(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_why)
 {
 	struct rte_eth_dev_info info;
@@ -227,6 +237,11 @@ static int configure(struct mr_backend *b, struct mr_port *port, struct mr_why *
 			"fewer lcores in dpdk { }",
 			port->device, port->ifname, mr_min(info.max_rx_queues, info.max_tx_queues),
 			workers);
+	if (!port->kernel_sees && port->mtu > mtu_max(&info))
+		return mr_why_set(ret_why, -EINVAL,
+			"%s: has an MTU of %u, and %s takes no more than %u: ip link set %s mtu %u",
+			port->ifname, port->mtu, port->device, mtu_max(&info), port->ifname,
+			mtu_max(&info));
 	/* Whether a driver has interrupts is known only when it is asked to use them. */
 	port->interrupts = !b->options.poll && !port->kernel_sees;
 	port->multi_segs = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
