@@ -15,6 +15,7 @@
 #include "bench_result.h"
 #include "command.h"
 #include "html.h"
+#include "latency.h"
 #include "net.h"
 #include "peers.h"
 #include "scale.h"
@@ -278,6 +279,28 @@ static void measure(struct bench *bench)
 	}
 }
 
+/** Everybody's round trips, one after the other: there is no saturation to share. */
+static void measure_latency(struct bench *bench)
+{
+	struct mr_bench_result *result = &bench->result;
+
+	mr_generator_sink_off(bench->bed.generator);
+	for (unsigned i = 0; i < result->n_rows && !atomic_load(&mr_load_stop); i++) {
+		struct mr_contestant *contestant = bench->of_row[i];
+		struct mr_bench_row *row = &result->rows[i];
+
+		if (row->sessions > 1 || contestant->peer->turns_back)
+			continue;
+		if (mr_latency_measure(contestant, row) < 0)
+			mr_cli_error(
+				"cannot measure round trips through %s: none came back", row->name);
+		else
+			fprintf(stderr, "round trip: %-34s p50 %.1f us, p99 %.1f us\n", row->title,
+				row->latency.p50, row->latency.p99);
+		result->latency_rate = MR_LATENCY_RATE;
+	}
+}
+
 /** The relay alone, on the best of its dataplanes. */
 static void measure_scale(struct bench *bench)
 {
@@ -418,6 +441,7 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 	if (bench->result.n_rows == 0 && !wants_dpdk(bench))
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot measure: no contestant could be set up");
 	measure(bench);
+	measure_latency(bench);
 	measure_scale(bench);
 	measure_dpdk(bench);
 	return tell(bench, command);

@@ -69,6 +69,11 @@ const char *mr_bench_doubt(const struct mr_bench_row *row, char *buf, size_t siz
 	double idle = MR_BENCH_SPREAD(row, idle).median,
 	       foreign = MR_BENCH_SPREAD(row, foreign).median;
 
+	if (row->lossless > 0) {
+		snprintf(buf, size, "it merges datagrams under load; without loss: %.0f a second",
+			row->lossless);
+		return buf;
+	}
 	if (row->n == 0 || delivered.median <= 0)
 		return "nothing was delivered";
 	if (MR_BENCH_SPREAD(row, strays).max > 0) {
@@ -140,7 +145,7 @@ bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
 	const struct mr_bench_row *a = find_row(result, goal->name, goal->many),
 				  *b = find_row(result, goal->against, goal->against_many);
 
-	if (!a || !b || MR_BENCH_SPREAD(b, delivered).median <= 0)
+	if (!a || !b || (MR_BENCH_SPREAD(b, delivered).median <= 0 && b->lossless <= 0))
 		return false;
 	*ret_comparison = (struct mr_bench_comparison){.name = goal->name,
 		.against = goal->against,
@@ -150,6 +155,14 @@ bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
 		.by_cost = MR_BENCH_SPREAD(a, idle).median > IDLE_MAX ||
 			MR_BENCH_SPREAD(b, idle).median > IDLE_MAX,
 		.at_least = goal->at_least};
+	if (b->lossless > 0) {
+		struct mr_bench_spread rate = MR_BENCH_SPREAD(a, delivered);
+
+		ret_comparison->ratio = (struct mr_bench_spread){
+			rate.median / b->lossless, rate.min / b->lossless, rate.max / b->lossless};
+		ret_comparison->cost = (struct mr_bench_spread){0};
+		ret_comparison->by_cost = false;
+	}
 	if (goal->against_many)
 		snprintf(ret_comparison->title, sizeof(ret_comparison->title), "%s / %s, %u each",
 			goal->name, goal->against, a->sessions);
@@ -160,6 +173,23 @@ bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
 		snprintf(ret_comparison->title, sizeof(ret_comparison->title), "%s / %s",
 			goal->name, goal->against);
 	return true;
+}
+
+static void print_latency(const struct mr_bench_result *result, FILE *out)
+{
+	fprintf(out, "\n%-34s %9s %9s %9s %9s   %s\n", "round trip, microseconds", "p50", "p99",
+		"p99.9", "max", "unanswered");
+	for (unsigned i = 0; i < result->n_rows; i++) {
+		const struct mr_bench_latency *latency = &result->rows[i].latency;
+
+		if (latency->answered > 0)
+			fprintf(out, "%-34s %9.1f %9.1f %9.1f %9.1f   %.0f of %.0f\n",
+				result->rows[i].title, latency->p50, latency->p99, latency->p99_9,
+				latency->max, latency->sent - latency->answered, latency->sent);
+	}
+	fprintf(out,
+		"one client, %.0f datagrams a second; client and target are programs on one core\n",
+		result->latency_rate);
 }
 
 static void print_goals(const struct mr_bench_result *result, FILE *out)
@@ -232,6 +262,8 @@ void mr_bench_result_print(const struct mr_bench_result *result, FILE *out)
 			doubt ? doubt : "");
 	}
 	print_goals(result, out);
+	if (result->latency_rate > 0)
+		print_latency(result, out);
 	print_facts(result, out);
 	for (unsigned i = 0; i < result->n_missing; i++)
 		fprintf(out, "missing: %s: %s\n", result->missing[i].name, result->missing[i].why);
@@ -243,6 +275,13 @@ static json_t *spread_json(struct mr_bench_spread spread)
 		"{s:f, s:f, s:f}", "median", spread.median, "min", spread.min, "max", spread.max);
 }
 
+static json_t *latency_json(const struct mr_bench_latency *latency)
+{
+	return json_pack("{s:f, s:f, s:f, s:f, s:I, s:I}", "p50", latency->p50, "p99", latency->p99,
+		"p99_9", latency->p99_9, "max", latency->max, "sent", (json_int_t)latency->sent,
+		"answered", (json_int_t)latency->answered);
+}
+
 static json_t *rows_json(const struct mr_bench_result *result)
 {
 	json_t *rows = json_array();
@@ -251,18 +290,20 @@ static json_t *rows_json(const struct mr_bench_result *result)
 		const struct mr_bench_row *row = &result->rows[i];
 		char buf[128];
 		const char *doubt = mr_bench_doubt(row, buf, sizeof(buf));
+		json_t *json = json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:f, s:b, s:s?}",
+			"name", row->name, "title", row->title, "sessions", (int)row->sessions,
+			"delivered_per_second", spread_json(MR_BENCH_SPREAD(row, delivered)),
+			"offered_per_second", spread_json(MR_BENCH_SPREAD(row, offered)),
+			"ns_per_datagram", spread_json(MR_BENCH_SPREAD(row, ns_a_packet)),
+			"relay_core_idle", spread_json(MR_BENCH_SPREAD(row, idle)),
+			"relay_core_foreign", spread_json(MR_BENCH_SPREAD(row, foreign)), "strays",
+			MR_BENCH_SPREAD(row, strays).max, "trusted", doubt == NULL, "doubt", doubt);
 
-		json_array_append_new(rows,
-			json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:f, s:b, s:s?}",
-				"name", row->name, "title", row->title, "sessions",
-				(int)row->sessions, "delivered_per_second",
-				spread_json(MR_BENCH_SPREAD(row, delivered)), "offered_per_second",
-				spread_json(MR_BENCH_SPREAD(row, offered)), "ns_per_datagram",
-				spread_json(MR_BENCH_SPREAD(row, ns_a_packet)), "relay_core_idle",
-				spread_json(MR_BENCH_SPREAD(row, idle)), "relay_core_foreign",
-				spread_json(MR_BENCH_SPREAD(row, foreign)), "strays",
-				MR_BENCH_SPREAD(row, strays).max, "trusted", doubt == NULL, "doubt",
-				doubt));
+		if (row->lossless > 0)
+			json_object_set_new(json, "lossless_per_second", json_real(row->lossless));
+		if (row->latency.answered > 0)
+			json_object_set_new(json, "latency_us", latency_json(&row->latency));
+		json_array_append_new(rows, json);
 	}
 	return rows;
 }

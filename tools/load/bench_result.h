@@ -25,10 +25,18 @@ struct mr_bench_turn {
 	double strays;      /* datagrams for which the relay had no open session */
 };
 
+/** Round trips at a rate that everybody can carry; in microseconds. All 0: not measured. */
+struct mr_bench_latency {
+	double p50, p99, p99_9, max;
+	double sent, answered;
+};
+
 struct mr_bench_row {
 	const char *name;
 	const char *title;
 	uint32_t sessions;
+	struct mr_bench_latency latency;
+	double lossless; /* greatest rate without loss, of a peer that merges datagrams; else 0 */
 	unsigned n;
 	struct mr_bench_turn turns[MR_BENCH_ROUNDS_MAX];
 };
@@ -51,6 +59,7 @@ struct mr_bench_result {
 	int generator_cpu, relay_cpu;
 	unsigned n_rows;
 	struct mr_bench_row rows[MR_BENCH_ROWS_MAX];
+	double latency_rate;    /* datagrams a second that latencies were measured at */
 	uint32_t fact_sessions; /* that were open meanwhile */
 	unsigned n_facts;
 	struct mr_bench_fact facts[MR_BENCH_FACTS_MAX];

@@ -145,15 +145,6 @@ int mr_generator_new(int cpu, struct mr_generator **ret_generator)
 	return 0;
 }
 
-static int attach_tc(int ifindex, const struct bpf_program *program)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .prog_fd = bpf_program__fd(program));
-	int r = bpf_tc_hook_create(&hook);
-
-	return r < 0 && r != -EEXIST ? r : bpf_tc_attach(&hook, &opts);
-}
-
 int mr_generator_attach(struct mr_generator *generator, const struct mr_topology *topology,
 	enum mr_link_end end, enum mr_bench_program program)
 {
@@ -161,7 +152,6 @@ int mr_generator_attach(struct mr_generator *generator, const struct mr_topology
 		MR_HOST_CLIENT, MR_HOST_BASTION, MR_HOST_BASTION, MR_HOST_TARGET};
 	const struct bpf_program *programs[] = {
 		[MR_BENCH_SINK] = generator->skel->progs.sink,
-		[MR_BENCH_SINK_SKB] = generator->skel->progs.sink_skb,
 		[MR_BENCH_FLOOR_FIB] = generator->skel->progs.floor_fib,
 		[MR_BENCH_FLOOR_TX] = generator->skel->progs.floor_tx,
 	};
@@ -173,11 +163,8 @@ int mr_generator_attach(struct mr_generator *generator, const struct mr_topology
 	r = mr_netns_enter(topology->netns_fd[host_of[end]]);
 	if (r < 0)
 		return r;
-	if (program == MR_BENCH_SINK_SKB)
-		r = attach_tc(topology->ifindex[end], programs[program]);
-	else
-		r = bpf_xdp_attach(topology->ifindex[end], bpf_program__fd(programs[program]),
-			XDP_FLAGS_DRV_MODE, NULL);
+	r = bpf_xdp_attach(topology->ifindex[end], bpf_program__fd(programs[program]),
+		XDP_FLAGS_DRV_MODE, NULL);
 	if (mr_netns_enter(home) < 0)
 		return -errno;
 	return r;

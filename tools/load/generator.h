@@ -15,8 +15,7 @@
 #include "topology.h"
 
 enum mr_bench_program {
-	MR_BENCH_SINK,     /* for frames that XDP sent */
-	MR_BENCH_SINK_SKB, /* for packets that the kernel's stack sent */
+	MR_BENCH_SINK,
 	MR_BENCH_FLOOR_FIB,
 	MR_BENCH_FLOOR_TX,
 };
@@ -28,7 +27,7 @@ int mr_generator_new(int cpu, struct mr_generator **ret_generator);
 
 void mr_generator_free(struct mr_generator **generator);
 
-/** Attaches a program to one end of the topology: native XDP, SINK_SKB to tc's ingress. */
+/** Attaches a program to one end of the topology: native XDP. */
 int mr_generator_attach(struct mr_generator *generator, const struct mr_topology *topology,
 	enum mr_link_end end, enum mr_bench_program program);
 

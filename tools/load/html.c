@@ -256,6 +256,28 @@ static void bench_rows(FILE *out, const struct mr_bench_result *result)
 	fputs("</table>\n", out);
 }
 
+static void bench_latency(FILE *out, const struct mr_bench_result *result)
+{
+	fprintf(out,
+		"<table><tr><th>round trip in microseconds, %.0f datagrams a second</th>"
+		"<th>p50</th><th>p99</th><th>p99.9</th><th>max</th><th>unanswered</th></tr>\n",
+		result->latency_rate);
+	for (unsigned i = 0; i < result->n_rows; i++) {
+		const struct mr_bench_latency *latency = &result->rows[i].latency;
+
+		if (latency->answered <= 0)
+			continue;
+		fputs("<tr><td>", out);
+		put_text(out, result->rows[i].title);
+		fprintf(out,
+			"</td><td>%.1f</td><td>%.1f</td><td>%.1f</td><td>%.1f</td><td>%.0f</td></"
+			"tr>\n",
+			latency->p50, latency->p99, latency->p99_9, latency->max,
+			latency->sent - latency->answered);
+	}
+	fputs("</table>\n", out);
+}
+
 static void bench_goals(FILE *out, const struct mr_bench_result *result)
 {
 	fputs("<table><tr><th>median of ratios</th><th>delivered</th><th>rounds</th>"
@@ -309,6 +331,27 @@ static void bench_goals(FILE *out, const struct mr_bench_result *result)
 	}
 }
 
+/** Percentiles side by side. */
+static void put_latency_bars(FILE *script, const struct mr_bench_result *result)
+{
+	fputs("set logscale y\nset ylabel 'microseconds'\nset style data histograms\n"
+	      "set style histogram clustered gap 1\nset style fill solid 0.6\n"
+	      "set xtics rotate by -30\nset rmargin 10\nset bmargin 7\nset key top left\n"
+	      "$data << EOD\n",
+		script);
+	for (unsigned i = 0; i < result->n_rows; i++) {
+		const struct mr_bench_row *row = &result->rows[i];
+
+		if (row->latency.answered > 0)
+			fprintf(script, "%s %f %f %f\n", row->name, row->latency.p50,
+				row->latency.p99, row->latency.p99_9);
+	}
+	fputs("EOD\nplot $data using 2:xtic(1) title 'p50' lc rgb '#88bbdd', "
+	      "$data using 3 title 'p99' lc rgb '#2266aa', "
+	      "$data using 4 title 'p99.9' lc rgb '#113355'\n",
+		script);
+}
+
 /** Bars with the rounds' least and greatest; on a logarithmic scale, for they span two decades. */
 static void put_bars(FILE *script, const struct mr_bench_result *result, bool cost)
 {
@@ -349,15 +392,21 @@ int mr_html_bench(const char *dir, const char *command, const struct mr_bench_re
 		result->rounds, result->seconds, result->generator_cpu, result->relay_cpu);
 	bench_rows(page.out, result);
 	bench_goals(page.out, result);
-	for (unsigned cost = 0; cost < 2 && r == 0; cost++) {
+	if (result->latency_rate > 0)
+		bench_latency(page.out, result);
+	for (unsigned i = 0; i < (result->latency_rate > 0 ? 3 : 2) && r == 0; i++) {
+		static const char *const titles[] = {
+			"Delivered at saturation", "Processor time a datagram", "Round trip"};
 		char *script = NULL;
 		size_t size = 0;
 		FILE *stream = open_memstream(&script, &size);
 
-		put_bars(stream, result, cost);
+		if (i < 2)
+			put_bars(stream, result, i == 1);
+		else
+			put_latency_bars(stream, result);
 		fclose(stream);
-		r = plot(&page, cost ? "Processor time a datagram" : "Delivered at saturation",
-			script);
+		r = plot(&page, titles[i], script);
 		free(script);
 	}
 	return page_close(&page, r);

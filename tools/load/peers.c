@@ -190,7 +190,7 @@ static int start_socat(struct mr_contestant *contestant, struct mr_proc_why *ret
 static int start_netcat(struct mr_contestant *contestant, struct mr_proc_why *ret_why)
 {
 	char *argv[] = {"sh", "-c",
-		"mkfifo back && nc.openbsd -l -u " PORT_TEXT
+		"rm -f back && mkfifo back && nc.openbsd -l -u " PORT_TEXT
 		" <back | nc.openbsd -u " MR_TOPOLOGY_TARGET " " PORT_TEXT " >back",
 		NULL};
 
@@ -227,7 +227,6 @@ const struct mr_peer mr_peers[] = {
 		.title = "moshrelay, native XDP",
 		.own = true,
 		.in_kernel = true,
-		.frames = true,
 		.argument = "xdp",
 		.start = mr_peer_relay_start},
 	{.name = "xdp-generic",
@@ -244,12 +243,11 @@ const struct mr_peer mr_peers[] = {
 	{.name = "floor-tx",
 		.title = "floor: MAC rewrite + XDP_TX",
 		.in_kernel = true,
-		.frames = true,
+		.turns_back = true,
 		.start = start_floor_tx},
 	{.name = "floor-fib",
 		.title = "floor: bpf_fib_lookup + redirect",
 		.in_kernel = true,
-		.frames = true,
 		.start = start_floor_fib},
 	{.name = "forward",
 		.title = "kernel forwarding",
@@ -261,10 +259,16 @@ const struct mr_peer mr_peers[] = {
 		.in_kernel = true,
 		.start = start_nftables},
 	{.name = "nginx", .title = "nginx stream", .programs = needs_nginx, .start = start_nginx},
-	{.name = "socat", .title = "socat", .programs = needs_socat, .start = start_socat},
+	{.name = "socat",
+		.title = "socat",
+		.programs = needs_socat,
+		.one_client = true,
+		.start = start_socat},
 	{.name = "netcat",
 		.title = "two netcats and a pipe",
 		.programs = needs_netcat,
+		.one_client = true,
+		.merges = true,
 		.start = start_netcat},
 };
 const unsigned mr_n_peers = sizeof(mr_peers) / sizeof(mr_peers[0]);
@@ -293,9 +297,22 @@ int mr_contestant_start(
 		r = mr_generator_attach(
 			contestant->generator, &contestant->topology, MR_END_CLIENT, MR_BENCH_SINK);
 	if (r == 0)
-		r = mr_generator_attach(contestant->generator, &contestant->topology, MR_END_TARGET,
-			peer->frames ? MR_BENCH_SINK : MR_BENCH_SINK_SKB);
-	return r < 0 ? r : peer->start(contestant, ret_why);
+		r = mr_generator_attach(
+			contestant->generator, &contestant->topology, MR_END_TARGET, MR_BENCH_SINK);
+	if (r == 0)
+		r = peer->start(contestant, ret_why);
+	/* DPDK's driver takes the interface down and up again, and the entries with it */
+	return r < 0 ? r : mr_topology_neighbours(&contestant->topology, ret_why);
+}
+
+int mr_contestant_renew(struct mr_contestant *contestant)
+{
+	struct mr_proc_why why;
+
+	for (unsigned i = 0; i < contestant->n_pids; i++)
+		mr_proc_stop(&contestant->pids[i]);
+	contestant->n_pids = 0;
+	return contestant->peer->start(contestant, &why);
 }
 
 static int remove_entry(const char *path, const struct stat *stat, int kind, struct FTW *ftw)

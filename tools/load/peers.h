@@ -45,8 +45,10 @@ struct mr_peer {
 	const char *title;           /* for people */
 	const char *const *programs; /* that it needs, NULL-terminated; may be NULL */
 	bool in_kernel;              /* no program touches a datagram */
-	bool frames;                 /* sends raw frames, not socket buffers */
 	bool own;                    /* this project's relay: many sessions are tried, too */
+	bool turns_back;             /* sends everything back to the client: no relay, a floor */
+	bool one_client;             /* serves the first client that it hears of, and no other */
+	bool merges;                 /* datagrams that come faster than it takes them */
 	const char *argument;        /* of start() */
 	/**
 	 * Sets it up; leaves at least one endpoint. On failure mr_contestant_free() cleans up.
@@ -66,6 +68,9 @@ void mr_contestant_free(struct mr_contestant *contestant);
 
 /** Is this peer's program still running? A peer without a program always is. */
 bool mr_contestant_alive(const struct mr_contestant *contestant);
+
+/** Starts its programs again, so that it knows no client. */
+int mr_contestant_renew(struct mr_contestant *contestant);
 
 /** Starts one of its programs in the bastion, on the relay's core; its output goes to a log. */
 int mr_contestant_spawn(struct mr_contestant *contestant, char *const argv[]);

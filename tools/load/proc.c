@@ -126,12 +126,12 @@ static void pass_on(int number)
 	kill(session, number);
 }
 
-static void prefer_session(void)
+void mr_proc_share_session(int nice)
 {
 	mr_cleanup(mr_close_fd) int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
 
 	/* a kernel without it needs nothing; a failure shows in the share of the core for others */
-	if (fd >= 0 && write(fd, "-19", 3) < 0)
+	if (fd >= 0 && dprintf(fd, "%d", nice) < 0)
 		return;
 }
 
@@ -146,7 +146,7 @@ int mr_proc_own_session(void)
 	if (session == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		setsid();
-		prefer_session();
+		mr_proc_share_session(-19);
 		return 0;
 	}
 	sigaction(SIGINT, &action, NULL);

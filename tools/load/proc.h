@@ -33,6 +33,9 @@ int mr_proc_run(const char *input, struct mr_proc_why *ret_why, const char *fmt,
  */
 int mr_proc_own_session(void);
 
+/** Sets the share of this process's session where each session has one: 19 the least, -19 much. */
+void mr_proc_share_session(int nice);
+
 /** How a program is started that runs until it is stopped. */
 struct mr_proc_options {
 	int netns_fd;    /* its network namespace, -1: ours */

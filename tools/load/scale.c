@@ -10,19 +10,17 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "again.h"
 #include "command.h"
 #include "net.h"
 #include "objects.h"
 #include "rpc_client.h"
-
-#define ARGS_MAX 32
 
 #define IDLE_SESSIONS  "10000"
 #define IDLE_SECONDS   "12"
@@ -36,7 +34,6 @@ struct scale {
 	struct mr_contestant *contestant;
 	struct mr_bench_result *result;
 	char socket[96];
-	char self[4096];
 	pid_t serve;
 	int64_t have; /* sessions that the daemon has come back with */
 };
@@ -66,47 +63,6 @@ static void add_failure(struct scale *scale, const char *what, const char *why)
 	snprintf(scale->result->missing[scale->result->n_missing].why,
 		sizeof(scale->result->missing[0].why), "%.250s", why);
 	scale->result->n_missing++;
-}
-
-/** Starts this program again, in one host's namespace; its output goes to `name` in the directory.
- */
-static int start_self(struct scale *scale, enum mr_host host, const char *name, pid_t *ret_pid, ...)
-{
-	struct mr_contestant *contestant = scale->contestant;
-	char out[128], log[128], *argv[ARGS_MAX] = {scale->self};
-	struct mr_proc_options options = {
-		.netns_fd = contestant->topology.netns_fd[host], .cpu = -1, .log = log, .out = out};
-	unsigned n = 1;
-	va_list args;
-
-	snprintf(out, sizeof(out), "%s/%s", contestant->dir, name);
-	snprintf(log, sizeof(log), "%s/load.log", contestant->dir);
-	unlink(out);
-	va_start(args, ret_pid);
-	while (n + 1 < ARGS_MAX && (argv[n] = va_arg(args, char *)))
-		n++;
-	va_end(args);
-	argv[n] = NULL;
-	return mr_proc_start(&options, argv, ret_pid);
-}
-
-/** Waits for the program and reads the JSON document that it wrote. NULL: it failed. */
-static json_t *finish_self(struct scale *scale, pid_t pid, const char *name)
-{
-	char path[128];
-	int status;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	snprintf(path, sizeof(path), "%s/%s", scale->contestant->dir, name);
-	return json_load_file(path, 0, NULL);
-}
-
-static double number_at(json_t *json, const char *object, const char *name)
-{
-	json_t *at = object ? json_object_get(json, object) : json;
-
-	return json_number_value(json_object_get(at, name));
 }
 
 /** Asks for the status until it holds all sessions; the time since `start_ns` in seconds, or -1. */
@@ -141,19 +97,19 @@ static void measure_storm(struct scale *scale)
 
 	add_fact(scale, "opens", "opens over one connection", "a second",
 		scale->contestant->opens_per_second, 5000, 0);
-	if (start_self(scale, MR_HOST_CLIENT, "storm.json", &pid, "storm", "--socket",
-		    scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900",
-		    "--connections", "100", "--sessions", "20000", "--rate", "10000", "--json",
-		    NULL) == 0)
-		json = finish_self(scale, pid, "storm.json");
+	if (mr_again_start(scale->contestant, MR_HOST_CLIENT, "storm.json", &pid, "storm",
+		    "--socket", scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports",
+		    MR_AGAIN_TARGET_PORTS, "--connections", "100", "--sessions", "20000", "--rate",
+		    "10000", "--json", NULL) == 0)
+		json = mr_again_finish(scale->contestant, pid, "storm.json");
 	if (!json) {
 		add_failure(scale, "a storm of opens", "it failed");
 		return;
 	}
 	add_fact(scale, "storm_p99", "open, p99, 100 clients offer 10,000 a second", "ms",
-		number_at(json, "open_us", "p99") / 1000, 0, 20);
+		mr_again_number(json, "open_us", "p99") / 1000, 0, 20);
 	add_fact(scale, "storm_opens", "opens of those clients", "a second",
-		number_at(json, NULL, "opens_per_second"), 0, 0);
+		mr_again_number(json, NULL, "opens_per_second"), 0, 0);
 	json_decref(json);
 }
 
@@ -292,10 +248,10 @@ static void measure_idle(struct scale *scale)
 	uint64_t before;
 	pid_t pid;
 
-	if (start_self(scale, MR_HOST_CLIENT, "idle.json", &pid, "run", "--socket", scale->socket,
-		    "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900", "--sessions",
-		    IDLE_SESSIONS, "--profile", "idle", "--seconds", IDLE_SECONDS, "--json",
-		    NULL) < 0) {
+	if (mr_again_start(scale->contestant, MR_HOST_CLIENT, "idle.json", &pid, "run", "--socket",
+		    scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports",
+		    MR_AGAIN_TARGET_PORTS, "--sessions", IDLE_SESSIONS, "--profile", "idle",
+		    "--seconds", IDLE_SECONDS, "--json", NULL) < 0) {
 		add_failure(scale, "an idle daemon", "run failed");
 		return;
 	}
@@ -303,7 +259,7 @@ static void measure_idle(struct scale *scale)
 	before = mr_proc_cpu_ns(scale->contestant->pids[0]);
 	poll(NULL, 0, IDLE_WATCH_MS);
 	before = mr_proc_cpu_ns(scale->contestant->pids[0]) - before;
-	json = finish_self(scale, pid, "idle.json");
+	json = mr_again_finish(scale->contestant, pid, "idle.json");
 	if (!json) {
 		add_failure(scale, "an idle daemon", "run reported nothing");
 		return;
@@ -311,7 +267,7 @@ static void measure_idle(struct scale *scale)
 	add_fact(scale, "idle_cpu", "daemon's share of a core, 10,000 idle sessions", "%",
 		(double)before / (IDLE_WATCH_MS * 1e6) * 100, 0, 2);
 	add_fact(scale, "idle_lost", "datagrams lost by those sessions", "",
-		number_at(json, NULL, "lost"), 0, 0);
+		mr_again_number(json, NULL, "lost"), 0, 0);
 	json_decref(json);
 }
 
@@ -320,17 +276,20 @@ static void measure_roam(struct scale *scale)
 	json_t *json = NULL;
 	pid_t pid;
 
-	if (start_self(scale, MR_HOST_CLIENT, "roam.json", &pid, "run", "--socket", scale->socket,
-		    "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900", "--sessions",
-		    "200", "--roam", "50", "--seconds", "5", "--json", NULL) == 0)
-		json = finish_self(scale, pid, "roam.json");
-	if (!json || number_at(json, "latency_us", "p50") <= 0) {
+	if (mr_again_start(scale->contestant, MR_HOST_CLIENT, "roam.json", &pid, "run", "--socket",
+		    scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports",
+		    MR_AGAIN_TARGET_PORTS, "--sessions", "200", "--roam", "50", "--seconds", "5",
+		    "--json", NULL) == 0)
+		json = mr_again_finish(scale->contestant, pid, "roam.json");
+	if (!json || mr_again_number(json, "latency_us", "p50") <= 0) {
 		add_failure(scale, "roaming", "run reported nothing");
 		json_decref(json);
 		return;
 	}
 	add_fact(scale, "roam", "first answer after a roam, against a round trip (p50)", "x",
-		number_at(json, "roam_us", "p50") / number_at(json, "latency_us", "p50"), 0, 2);
+		mr_again_number(json, "roam_us", "p50") /
+			mr_again_number(json, "latency_us", "p50"),
+		0, 2);
 	json_decref(json);
 }
 
@@ -365,9 +324,10 @@ static void measure_restart(struct scale *scale)
 	double seconds;
 	pid_t pid;
 
-	if (start_self(scale, MR_HOST_CLIENT, "restart.json", &pid, "run", "--socket",
-		    scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports", "60001-60900",
-		    "--sessions", "200", "--seconds", "8", "--json", NULL) < 0) {
+	if (mr_again_start(scale->contestant, MR_HOST_CLIENT, "restart.json", &pid, "run",
+		    "--socket", scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports",
+		    MR_AGAIN_TARGET_PORTS, "--sessions", "200", "--seconds", "8", "--json",
+		    NULL) < 0) {
 		add_failure(scale, "a restart", "run failed");
 		return;
 	}
@@ -377,7 +337,7 @@ static void measure_restart(struct scale *scale)
 	seconds = mr_peer_relay_restart(contestant) < 0
 		? -1
 		: wait_sessions(scale, start_ns, contestant->n_endpoints);
-	json = finish_self(scale, pid, "restart.json");
+	json = mr_again_finish(scale->contestant, pid, "restart.json");
 	if (seconds < 0 || !json) {
 		add_no_return(scale, "a restart");
 		json_decref(json);
@@ -386,8 +346,9 @@ static void measure_restart(struct scale *scale)
 	add_fact(scale, "restart", "kill -9 and start: adopted all sessions after", "s", seconds, 0,
 		1);
 	add_fact(scale, "restart_sent", "datagrams sent by 200 sessions around it", "",
-		number_at(json, NULL, "sent"), 0, 0);
-	add_fact(scale, "restart_lost", "of them lost", "", number_at(json, NULL, "lost"), 0, 0.5);
+		mr_again_number(json, NULL, "sent"), 0, 0);
+	add_fact(scale, "restart_lost", "of them lost", "", mr_again_number(json, NULL, "lost"), 0,
+		0.5);
 	json_decref(json);
 }
 
@@ -413,39 +374,16 @@ static void measure_reboot(struct scale *scale)
 			"s", seconds, 0, 3);
 }
 
-static int start_serve(struct scale *scale)
-{
-	char path[128];
-	int r = start_self(scale, MR_HOST_TARGET, "serve.out", &scale->serve, "serve", "--address",
-		MR_TOPOLOGY_TARGET, "--ports", "60001-60900", NULL);
-
-	snprintf(path, sizeof(path), "%s/serve.out", scale->contestant->dir);
-	for (unsigned i = 0; r == 0 && i < 1000; i++) {
-		char line[64] = "";
-		FILE *file = fopen(path, "re");
-		bool ready = file && fgets(line, sizeof(line), file);
-
-		if (file)
-			fclose(file);
-		if (ready)
-			return 0;
-		poll(NULL, 0, 5);
-	}
-	return r < 0 ? r : -ETIMEDOUT;
-}
-
 void mr_scale_measure(struct mr_contestant *contestant, struct mr_generator *generator,
 	struct mr_bench_result *result)
 {
 	struct scale scale = {.contestant = contestant, .result = result};
-	ssize_t length = readlink("/proc/self/exe", scale.self, sizeof(scale.self) - 1);
 
 	snprintf(scale.socket, sizeof(scale.socket), "%s/run/setup.sock", contestant->dir);
 	result->fact_sessions = contestant->n_endpoints;
 	mr_generator_sink_off(generator);
-	if (length <= 0 || start_serve(&scale) < 0) {
+	if (mr_again_serve(contestant, &scale.serve) < 0) {
 		add_failure(&scale, "the relay at scale", "serve did not start");
-		mr_proc_stop(&scale.serve);
 		return;
 	}
 	void (*const steps[])(struct scale *) = {measure_storm, measure_list, measure_memory,

@@ -145,7 +145,6 @@ static int read_devices(struct mr_topology *topology)
 	return r;
 }
 
-/** Neighbours that never change: no contestant's figure shall hold an ARP exchange. */
 static int set_neighbour(
 	struct mr_topology *topology, enum mr_link_end end, struct mr_proc_why *ret_why)
 {
@@ -156,6 +155,15 @@ static int set_neighbour(
 		"dev %s",
 		topology->netns[host_of[end]], address_of[peer_of[end]], mac[0], mac[1], mac[2],
 		mac[3], mac[4], mac[5], topology->device[end]);
+}
+
+int mr_topology_neighbours(struct mr_topology *topology, struct mr_proc_why *ret_why)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < MR_ENDS && r == 0; i++)
+		r = set_neighbour(topology, (enum mr_link_end)i, ret_why);
+	return r;
 }
 
 int mr_topology_make(struct mr_topology *topology, unsigned number, struct mr_proc_why *ret_why)
@@ -173,8 +181,8 @@ int mr_topology_make(struct mr_topology *topology, unsigned number, struct mr_pr
 		r = set_up_napi(topology, (enum mr_link_end)i, ret_why);
 	if (r == 0)
 		r = read_devices(topology);
-	for (unsigned i = 0; i < MR_ENDS && r == 0; i++)
-		r = set_neighbour(topology, (enum mr_link_end)i, ret_why);
+	if (r == 0)
+		r = mr_topology_neighbours(topology, ret_why);
 	if (r == 0)
 		r = mr_proc_run(NULL, ret_why, "ip -n %s route add default via %s",
 			topology->netns[MR_HOST_CLIENT], MR_TOPOLOGY_PUBLIC);

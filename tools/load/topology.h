@@ -41,6 +41,12 @@ struct mr_topology {
  */
 int mr_topology_make(struct mr_topology *topology, unsigned number, struct mr_proc_why *ret_why);
 
+/**
+ * Sets neighbours that never change: no contestant's figure shall hold an ARP exchange. Again for
+ * one that has taken an interface down.
+ */
+int mr_topology_neighbours(struct mr_topology *topology, struct mr_proc_why *ret_why);
+
 void mr_topology_free(struct mr_topology *topology);
 
 /** Writes `value` to /proc/sys/`name` in one host's namespace. */

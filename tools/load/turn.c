@@ -6,12 +6,13 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "net.h"
 
@@ -30,57 +31,39 @@ void mr_turn_bed_init(struct mr_turn_bed *bed)
 }
 
 /**
- * Takes what the relay's core has left over, and so measures it: the kernel's own account of idle
- * time samples, at times that a busy and an idle stretch may fall in step with. Besides, the core
- * never halts, which on a virtual machine takes long to wake from.
+ * A process that takes what the relay's core has left over, and so measures it: the kernel's own
+ * account of idle time samples, at times that a busy and an idle stretch may fall in step with.
+ * Besides, the core never halts, which on a virtual machine takes long to wake from. Where the
+ * kernel gives each session an equal share (autogroup), its own has to be the least.
  */
-struct idler {
-	pthread_t thread;
-	int cpu;
-	bool running;
-	atomic_bool stop;
-};
-
-static void *idle(void *context)
+static int idler_start(int cpu, pid_t *ret_pid)
 {
-	struct idler *idler = context;
 	struct sched_param param = {0};
+	pid_t pid = fork();
 
-	sched_setscheduler(0, SCHED_IDLE, &param);
-	if (mr_proc_pin(0, idler->cpu) < 0)
-		return NULL;
-	while (!atomic_load_explicit(&idler->stop, memory_order_relaxed))
-		;
-	return NULL;
+	if (pid < 0)
+		return -errno;
+	if (pid > 0) {
+		*ret_pid = pid;
+		return 0;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setsid();
+	mr_proc_share_session(19);
+	if (sched_setscheduler(0, SCHED_IDLE, &param) < 0 || mr_proc_pin(0, cpu) < 0)
+		_exit(1);
+	for (;;)
+		__asm__ volatile("");
 }
 
-static int idler_start(struct idler *idler, int cpu)
+static void idler_stop(pid_t *pid)
 {
-	int r;
-
-	*idler = (struct idler){.cpu = cpu};
-	r = -pthread_create(&idler->thread, NULL, idle, idler);
-	idler->running = r == 0;
-	return r;
-}
-
-static uint64_t idler_ns(const struct idler *idler)
-{
-	struct timespec time = {0};
-	clockid_t clock;
-
-	if (pthread_getcpuclockid(idler->thread, &clock) == 0)
-		clock_gettime(clock, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static void idler_stop(struct idler *idler)
-{
-	if (!idler->running)
+	if (*pid <= 0)
 		return;
-	atomic_store(&idler->stop, true);
-	pthread_join(idler->thread, NULL);
-	idler->running = false;
+	kill(*pid, SIGKILL);
+	while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	*pid = 0;
 }
 
 /** Hands the contestant's endpoints to the generator and starts it. */
@@ -117,9 +100,9 @@ struct reading {
 };
 
 static void take_reading(const struct mr_turn_bed *bed, const struct mr_contestant *contestant,
-	const struct idler *idler, const pid_t *napi, unsigned n_napi, struct reading *ret_reading)
+	pid_t idler, const pid_t *napi, unsigned n_napi, struct reading *ret_reading)
 {
-	struct reading reading = {.ns = mr_now_ns(), .idle_ns = idler_ns(idler)};
+	struct reading reading = {.ns = mr_now_ns(), .idle_ns = mr_proc_cpu_ns(idler)};
 
 	mr_generator_counts(bed->generator, &reading.sent, &reading.arrived);
 	for (unsigned i = 0; i < n_napi; i++)
@@ -158,20 +141,19 @@ static int measure(const struct mr_turn_bed *bed, struct mr_contestant *contesta
 	uint32_t sessions, const pid_t *napi, unsigned n_napi, struct mr_bench_turn *ret_turn)
 {
 	struct reading before, after;
-	struct idler idler;
-	int r = idler_start(&idler, bed->relay_cpu);
+	mr_cleanup(idler_stop) pid_t idler = 0;
+	int r = idler_start(bed->relay_cpu, &idler);
 
 	if (r < 0)
 		return r;
 	r = start_generator(bed, contestant, sessions, false);
 	if (r == 0) {
 		poll(NULL, 0, WARM_MS);
-		take_reading(bed, contestant, &idler, napi, n_napi, &before);
+		take_reading(bed, contestant, idler, napi, n_napi, &before);
 		poll(NULL, 0, (int)bed->turn_ms);
-		take_reading(bed, contestant, &idler, napi, n_napi, &after);
+		take_reading(bed, contestant, idler, napi, n_napi, &after);
 		r = mr_generator_stop(bed->generator, &contestant->next_seq);
 	}
-	idler_stop(&idler);
 	if (r == 0)
 		*ret_turn = turn_of(&before, &after);
 	return r;
