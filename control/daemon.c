@@ -84,11 +84,14 @@ static enum mr_log_level level_of(const struct mr_notice *notice)
 
 static void on_notice(const struct mr_notice *notice, void *context)
 {
+	enum mr_log_level level = level_of(notice);
 	char text[512];
 
 	(void)context;
+	if (!mr_log_wants(level))
+		return;
 	mr_notice_describe(notice, text, sizeof(text));
-	mr_log(level_of(notice), "%s", text);
+	mr_log(level, "%s", text);
 }
 
 static void on_feed(const char *iface, enum mr_feed_news news, const char *why, void *context)

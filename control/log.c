@@ -37,6 +37,11 @@ void mr_log_init(enum mr_log_level level)
 	with_prefix = stderr_is_journal();
 }
 
+bool mr_log_wants(enum mr_log_level level)
+{
+	return level <= max_level;
+}
+
 int mr_log_parse_level(const char *name, enum mr_log_level *ret_level)
 {
 	static const char *const names[] = {

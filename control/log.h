@@ -9,6 +9,7 @@
 #define MR_CONTROL_LOG_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 /** Levels, with the values of syslog(3). */
 enum mr_log_level {
@@ -21,6 +22,9 @@ enum mr_log_level {
 
 /** Sets what is written from now on (default: MR_LOG_INFO) and finds out who reads stderr. */
 void mr_log_init(enum mr_log_level level);
+
+/** Is a line of this level written? For callers whose text is dear to make. */
+bool mr_log_wants(enum mr_log_level level);
 
 /** Parses "error", "warning", "notice", "info" or "debug". Returns 0 or -EINVAL. */
 int mr_log_parse_level(const char *name, enum mr_log_level *ret_level);

@@ -7,14 +7,8 @@
  */
 #include "rpc.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "rpc_internal.h"
 
@@ -22,221 +16,11 @@
 #define OUT_HIGH      262144 /* octets of answers that wait before requests do */
 #define IN_START      4096
 #define IN_MAX        (MR_RPC_LINE_MAX + 1)
-#define SWEEP_MS      1000
 #define KEEP_SIZE     16384 /* a buffer of an idle connection that is larger is given back */
 
 static void client_run(struct mr_rpc_client *client);
 
-/* Requests. */
-
-static struct mr_rpc_request *request_new(struct mr_rpc_client *client)
-{
-	struct mr_rpc_request *request = calloc(1, sizeof(*request));
-
-	if (!request)
-		return NULL;
-	request->client = client;
-	*client->tail = request;
-	client->tail = &request->next;
-	client->n_requests++;
-	client->server->n_requests++;
-	return request;
-}
-
-static void request_free_stream(struct mr_rpc_request *request)
-{
-	if (request->free_context)
-		request->free_context(request->context);
-	request->free_context = NULL;
-	request->slice = NULL;
-}
-
-static void request_free(struct mr_rpc_request *request)
-{
-	request_free_stream(request);
-	mr_json_clear(&request->id);
-	mr_json_clear(&request->text);
-	free(request);
-}
-
-/* Takes the oldest request off its connection. */
-static void pop_request(struct mr_rpc_client *client)
-{
-	struct mr_rpc_request *request = client->head;
-
-	client->head = request->next;
-	if (!client->head)
-		client->tail = &client->head;
-	client->n_requests--;
-	request_free(request);
-}
-
-static void begin_answer(struct mr_json *json, const struct mr_json *id, const char *member)
-{
-	mr_json_raw(json, "{\"jsonrpc\":\"2.0\",\"id\":", 22);
-	if (id->len)
-		mr_json_raw(json, id->text, id->len);
-	else
-		mr_json_raw(json, "null", 4);
-	mr_json_raw(json, ",\"", 2);
-	mr_json_raw(json, member, strlen(member));
-	mr_json_raw(json, "\":", 2);
-	json->comma = false;
-}
-
-struct mr_json *mr_rpc_request_result(struct mr_rpc_request *request)
-{
-	assert(!request->text.len);
-	begin_answer(&request->text, &request->id, "result");
-	return &request->text;
-}
-
-static void request_done(struct mr_rpc_request *request)
-{
-	assert(!request->done);
-	request->done = true;
-	mr_rpc_client_wake(request->client);
-}
-
-void mr_rpc_request_finish(struct mr_rpc_request *request)
-{
-	mr_json_raw(&request->text, "}\n", 2);
-	request_done(request);
-}
-
-void mr_rpc_request_fail(
-	struct mr_rpc_request *request, enum mr_rpc_code code, const char *format, ...)
-{
-	struct mr_json *json = &request->text;
-	char text[512], number[16];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	snprintf(number, sizeof(number), "%d", (int)code);
-	request->client->server->n_denied += code == MR_RPC_DENIED;
-	json->len = 0;
-	begin_answer(json, &request->id, "error");
-	mr_json_raw(json, "{\"code\":", 8);
-	mr_json_raw(json, number, strlen(number));
-	json->comma = true;
-	mr_json_text(json, "message", text);
-	mr_json_raw(json, "}}\n", 3);
-	request_done(request);
-}
-
-void mr_rpc_request_stream(struct mr_rpc_request *request, mr_rpc_slice_fn *slice,
-	mr_rpc_free_fn *free_context, void *context)
-{
-	request->slice = slice;
-	request->free_context = free_context;
-	request->context = context;
-	mr_rpc_client_wake(request->client);
-}
-
-const struct mr_identity *mr_rpc_request_identity(const struct mr_rpc_request *request)
-{
-	return &request->client->who;
-}
-
-struct mr_rpc_client *mr_rpc_request_subscribe(
-	struct mr_rpc_request *request, mr_rpc_free_fn *on_close, void *context)
-{
-	struct mr_rpc_client *client = request->client;
-
-	if (client->on_close)
-		return NULL;
-	request->opens_notes = true;
-	client->on_close = on_close;
-	client->on_close_context = context;
-	return client;
-}
-
-const struct mr_identity *mr_rpc_client_identity(const struct mr_rpc_client *client)
-{
-	return &client->who;
-}
-
-void mr_rpc_client_notify(struct mr_rpc_client *client, const char *line, size_t len)
-{
-	if (client->closing || client->cut)
-		return;
-	if (client->notes.len + len > MR_RPC_NOTES_MAX)
-		client->cut = true;
-	else
-		mr_json_raw(&client->notes, line, len);
-	mr_rpc_client_wake(client);
-}
-
-/* From a line to a request. */
-
-static void dispatch(struct mr_rpc_request *request, json_t *document)
-{
-	const struct mr_rpc_config *config = &request->client->server->config;
-	json_t *version = json_object_get(document, "jsonrpc");
-	json_t *method = json_object_get(document, "method");
-	json_t *params = json_object_get(document, "params");
-	json_t *id = json_object_get(document, "id");
-
-	if (id && (json_is_string(id) || json_is_number(id)))
-		mr_json_value(&request->id, NULL, id);
-	if (request->id.len > MR_RPC_ID_MAX) {
-		mr_json_clear(&request->id);
-		mr_rpc_request_fail(request, MR_RPC_INVALID,
-			"not a request: its id is longer than %d octets", MR_RPC_ID_MAX);
-	} else if (id && !json_is_string(id) && !json_is_number(id) && !json_is_null(id)) {
-		mr_rpc_request_fail(request, MR_RPC_INVALID,
-			"not a request: \"id\" must be a text, a number or null");
-	} else if (!json_is_string(version) || strcmp(json_string_value(version), "2.0")) {
-		mr_rpc_request_fail(
-			request, MR_RPC_INVALID, "not a request: \"jsonrpc\" must be \"2.0\"");
-	} else if (!json_is_string(method)) {
-		mr_rpc_request_fail(
-			request, MR_RPC_INVALID, "not a request: \"method\" must be a text");
-	} else if (params && !json_is_object(params)) {
-		request->silent = !id;
-		mr_rpc_request_fail(request, MR_RPC_PARAMS, "%.64s: \"params\" must be an object",
-			json_string_value(method));
-	} else {
-		request->silent = !id;
-		config->dispatch(request, json_string_value(method), params, config->context);
-	}
-}
-
-static void take_request(struct mr_rpc_client *client, const char *line, size_t len)
-{
-	struct mr_rpc_request *request = request_new(client);
-	json_error_t error;
-	json_t *document;
-
-	if (!request) {
-		client->cut = true;
-		return;
-	}
-	document = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (!document)
-		mr_rpc_request_fail(request, MR_RPC_PARSE, "not a JSON document: %s", error.text);
-	else if (json_is_array(document))
-		mr_rpc_request_fail(request, MR_RPC_INVALID,
-			"batches are not supported: send one request a line");
-	else if (!json_is_object(document))
-		mr_rpc_request_fail(request, MR_RPC_INVALID, "not a request: expected an object");
-	else
-		dispatch(request, document);
-	json_decref(document);
-}
-
-static void refuse_long_line(struct mr_rpc_client *client)
-{
-	struct mr_rpc_request *request = request_new(client);
-
-	if (request)
-		mr_rpc_request_fail(request, MR_RPC_INVALID,
-			"not a request: the line is longer than %d octets", MR_RPC_LINE_MAX);
-	else
-		client->cut = true;
-}
+/* Input, line by line. */
 
 static void consume(struct mr_rpc_client *client, size_t len)
 {
@@ -273,7 +57,7 @@ static bool take_line(struct mr_rpc_client *client)
 		return end;
 	}
 	if (len > MR_RPC_LINE_MAX) {
-		refuse_long_line(client);
+		mr_rpc_request_refuse(client);
 		client->skipping = !end;
 		consume(client, end ? len + 1 : len);
 		return true;
@@ -282,13 +66,25 @@ static bool take_line(struct mr_rpc_client *client)
 	if (!end && !client->eof)
 		return false;
 	if (!is_blank(start, len))
-		take_request(client, start, len);
+		mr_rpc_request_take(client, start, len);
 	client->active_ms = uv_now(client->server->config.loop);
 	consume(client, end ? len + 1 : len);
 	return true;
 }
 
 /* Output. */
+
+/* Takes the oldest request off its connection. */
+static void pop_request(struct mr_rpc_client *client)
+{
+	struct mr_rpc_request *request = client->head;
+
+	client->head = request->next;
+	if (!client->head)
+		client->tail = &client->head;
+	client->n_requests--;
+	mr_rpc_request_free(request);
+}
 
 /* Moves answers to the output in the order of their requests. True: a long one is next. */
 static bool collect_answers(struct mr_rpc_client *client)
@@ -318,14 +114,14 @@ static void run_slice(struct mr_rpc_client *client)
 	struct mr_rpc_request *request = client->head;
 
 	if (!request->started)
-		begin_answer(&client->out, &request->id, "result");
+		mr_rpc_request_begin(&client->out, &request->id, "result");
 	request->started = true;
 	if (request->slice(&client->out, request->context))
 		return;
 	mr_json_raw(&client->out, "}\n", 2);
 	/* It has gone out already: nothing is left to be moved. */
 	request->silent = true;
-	request_free_stream(request);
+	mr_rpc_request_end_stream(request);
 	request->done = true;
 }
 
@@ -509,7 +305,7 @@ void mr_rpc_client_drop_answers(struct mr_rpc_client *client)
 		if (request->done || request->slice) {
 			*where = request->next;
 			client->n_requests--;
-			request_free(request);
+			mr_rpc_request_free(request);
 		} else {
 			where = &request->next;
 		}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rpc_internal.h - what rpc.c (one connection) and rpc_server.c (all of them) share.
+ * rpc_internal.h - what rpc.c (one connection), rpc_request.c (one request) and rpc_server.c (all
+ * connections) share.
  */
 #ifndef MR_CONTROL_RPC_INTERNAL_H
 #define MR_CONTROL_RPC_INTERNAL_H
@@ -71,6 +72,20 @@ struct mr_rpc_server {
 	unsigned handles; /* that are not closed yet */
 	bool closing;
 };
+
+/** Takes a line for a request and dispatches it: it stands behind the connection's others then. */
+void mr_rpc_request_take(struct mr_rpc_client *client, const char *line, size_t len);
+
+/** The same for a line that is too long to be read. */
+void mr_rpc_request_refuse(struct mr_rpc_client *client);
+
+/** Begins an answer's line: `member` is "result" or "error". */
+void mr_rpc_request_begin(struct mr_json *json, const struct mr_json *id, const char *member);
+
+/** Frees what a streamed answer was made from. */
+void mr_rpc_request_end_stream(struct mr_rpc_request *request);
+
+void mr_rpc_request_free(struct mr_rpc_request *request);
 
 /** One turn of a connection. */
 void mr_rpc_client_turn(struct mr_rpc_client *client);
