@@ -30,11 +30,13 @@ mr_inline __u64 mr_csum_addr(const struct mr_addr *a)
 
 /**
  * Checksum after what summed to `old_sum` has become what sums to `new_sum`: RFC 1624, equation 3,
- * with all changed words at once. Corruption that the checksum showed before it still shows.
+ * with all changed words at once. Corruption that the checksum showed before it still shows. The
+ * sums are over less than 2^15 words of 32 bits, and `new_sum` isn't 0.
  */
 mr_inline __u16 mr_csum_update(__u16 csum, __u64 old_sum, __u64 new_sum)
 {
-	return (__u16)~mr_csum_fold((__u64)(__u16)~csum + (__u16)~mr_csum_fold(old_sum) + new_sum);
+	/* a multiple of 0xffff adds nothing, and keeps the difference above 0 */
+	return (__u16)~mr_csum_fold((__u64)(__u16)~csum + new_sum + (0xffffULL << 32) - old_sum);
 }
 
 /** RFC 768: a computed zero is sent as ones, because zero says "no checksum". */
@@ -51,6 +53,8 @@ mr_inline bool mr_csum_ipv4_ok(const struct mr_ipv4 *ip)
 
 #ifdef __clang__
 #pragma clang loop unroll(full)
+#else
+#pragma GCC unroll 5
 #endif
 	for (int i = 0; i < MR_IPV4_LEN / 4; i++)
 		sum += word[i].w;
