@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <rte_ethdev.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,12 @@
 #include "mirror.h"
 #include "silence.h"
 #include "tables.h"
+#include "tap.h"
 #include "thread.h"
 
 #define GATHER_MS  2 /* changes seldom come alone */
 #define RETRY_MS   100
+#define CABLES_MS  1000 /* between looks at the ports' links: not all drivers tell of changes */
 #define READ_TRIES 5
 #define BLOCKS     (65536 / MR_LEGS)
 
@@ -262,6 +265,34 @@ static unsigned follow_kernel(struct mr_backend *b, unsigned changes)
 	return rc ? changes : 0;
 }
 
+/* A TAP has a carrier while its port has one. Drivers that know of none never had it. */
+static void follow_cables(struct mr_backend *b)
+{
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		struct mr_port *port = &b->ports[i];
+		struct rte_eth_link link;
+
+		if (!port->has_tap || rte_eth_link_get_nowait(port->id, &link))
+			continue;
+		if (link.link_status == port->link_up)
+			continue;
+		port->link_up = link.link_status;
+		mr_tap_set_carrier(port, port->link_up);
+	}
+}
+
+/* How long the thread may sleep, -1: until it is woken. */
+static int patience_ms(const struct mr_backend *b, bool retry)
+{
+	if (retry)
+		return RETRY_MS;
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		if (b->ports[i].has_tap)
+			return CABLES_MS;
+	}
+	return -1;
+}
+
 static void *run(void *context)
 {
 	struct mr_backend *b = context;
@@ -275,10 +306,11 @@ static void *run(void *context)
 
 	mr_thread_keep_capabilities(1ULL << CAP_NET_ADMIN); /* for nftables */
 	for (;;) {
-		int rc = poll(fds, 2, missing || retry ? RETRY_MS : -1);
+		int rc = poll(fds, 2, patience_ms(b, missing || retry));
 
 		if (rc < 0 && errno != EINTR)
 			return NULL;
+		follow_cables(b);
 		if ((fds[0].revents || retry) && !apply_changes(b, &retry))
 			return NULL;
 		if (!fds[1].revents && !missing)

@@ -40,6 +40,7 @@ struct mr_port {
 	uint16_t mtu;
 	bool has_tap;
 	bool started;
+	bool link_up;    /* the cable, as last seen: control thread alone */
 	bool multi_segs; /* it sends frames of several segments */
 	/* The kernel also sees what arrives: passing is dropping, and local senders' datagrams may
 	 * come with unfinished checksums. */

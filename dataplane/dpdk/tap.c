@@ -134,6 +134,13 @@ int mr_tap_start(const struct mr_port *port, struct mr_why *ret_why)
 	return 0;
 }
 
+int mr_tap_set_carrier(const struct mr_port *port, bool on)
+{
+	int carrier = on;
+
+	return ioctl(port->tap_fds[0], TUNSETCARRIER, &carrier) ? -errno : 0;
+}
+
 void mr_tap_close(struct mr_port *port)
 {
 	for (unsigned i = 0; i < MR_DPDK_WORKERS_MAX; i++) {

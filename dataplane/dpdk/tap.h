@@ -20,6 +20,9 @@ int mr_tap_open(struct mr_port *port, uint32_t workers, uint16_t *ret_mtu, struc
 /** Gives it the port's MAC address and MTU, and sets it up. */
 int mr_tap_start(const struct mr_port *port, struct mr_why *ret_why);
 
+/** A TAP begins with a carrier. -errno: the kernel has no such thing (before 5.0). */
+int mr_tap_set_carrier(const struct mr_port *port, bool on);
+
 /** Closes the queues; a TAP that was made here goes. */
 void mr_tap_close(struct mr_port *port);
 

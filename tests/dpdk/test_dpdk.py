@@ -506,6 +506,12 @@ def tcp_through(bed):
         sock.close()
 
 
+def wait_for_carrier(host, device, wanted):
+    deadline = time.monotonic() + PATIENCE
+    while ("LOWER_UP" in host.ip("link", "show", device)) != wanted:
+        assert time.monotonic() < deadline, f"{device}: the carrier does not follow the cable"
+
+
 def owned_port():
     """relays on ports of its own, with SSH's port alive through the TAPs"""
     bed = Bed()
@@ -523,6 +529,10 @@ def owned_port():
         bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "2001:db8:1::1")
         tcp_through(bed)
         both_ways_finished(bed)
+        bed.bastion.ip("link", "set", "n0", "down")
+        wait_for_carrier(bed.bastion, "x0", False)
+        bed.bastion.ip("link", "set", "n0", "up")
+        wait_for_carrier(bed.bastion, "x0", True)
         drive.stop()
         assert "198.51.100.1" in bed.bastion.ip("addr", "show", "x0"), "the TAP's address is gone"
     finally:
