@@ -70,7 +70,7 @@ const char *mr_bench_doubt(const struct mr_bench_row *row, char *buf, size_t siz
 	       foreign = MR_BENCH_SPREAD(row, foreign).median;
 
 	if (row->lossless > 0) {
-		snprintf(buf, size, "it merges datagrams under load; without loss: %.0f a second",
+		snprintf(buf, size, "it merges datagrams: whole ones only up to some %.0f a second",
 			row->lossless);
 		return buf;
 	}
@@ -177,19 +177,18 @@ bool mr_bench_compare(const struct mr_bench_result *result, unsigned i,
 
 static void print_latency(const struct mr_bench_result *result, FILE *out)
 {
-	fprintf(out, "\n%-34s %9s %9s %9s %9s   %s\n", "round trip, microseconds", "p50", "p99",
-		"p99.9", "max", "unanswered");
+	fprintf(out, "\n%-34s %9s %9s %9s %9s %9s   %s\n", "round trip, microseconds", "rate",
+		"p50", "p99", "p99.9", "max", "unanswered");
 	for (unsigned i = 0; i < result->n_rows; i++) {
 		const struct mr_bench_latency *latency = &result->rows[i].latency;
 
 		if (latency->answered > 0)
-			fprintf(out, "%-34s %9.1f %9.1f %9.1f %9.1f   %.0f of %.0f\n",
-				result->rows[i].title, latency->p50, latency->p99, latency->p99_9,
-				latency->max, latency->sent - latency->answered, latency->sent);
+			fprintf(out, "%-34s %9.0f %9.1f %9.1f %9.1f %9.1f   %.0f of %.0f\n",
+				result->rows[i].title, latency->rate, latency->p50, latency->p99,
+				latency->p99_9, latency->max, latency->sent - latency->answered,
+				latency->sent);
 	}
-	fprintf(out,
-		"one client, %.0f datagrams a second; client and target are programs on one core\n",
-		result->latency_rate);
+	fputs("one client; client and target are programs on one core\n", out);
 }
 
 static void print_goals(const struct mr_bench_result *result, FILE *out)
@@ -277,9 +276,9 @@ static json_t *spread_json(struct mr_bench_spread spread)
 
 static json_t *latency_json(const struct mr_bench_latency *latency)
 {
-	return json_pack("{s:f, s:f, s:f, s:f, s:I, s:I}", "p50", latency->p50, "p99", latency->p99,
-		"p99_9", latency->p99_9, "max", latency->max, "sent", (json_int_t)latency->sent,
-		"answered", (json_int_t)latency->answered);
+	return json_pack("{s:f, s:f, s:f, s:f, s:f, s:I, s:I}", "rate", latency->rate, "p50",
+		latency->p50, "p99", latency->p99, "p99_9", latency->p99_9, "max", latency->max,
+		"sent", (json_int_t)latency->sent, "answered", (json_int_t)latency->answered);
 }
 
 static json_t *rows_json(const struct mr_bench_result *result)

@@ -25,8 +25,9 @@ struct mr_bench_turn {
 	double strays;      /* datagrams for which the relay had no open session */
 };
 
-/** Round trips at a rate that everybody can carry; in microseconds. All 0: not measured. */
+/** Round trips without saturation; in microseconds. All 0: not measured. */
 struct mr_bench_latency {
+	double rate; /* datagrams a second that were meant to be sent */
 	double p50, p99, p99_9, max;
 	double sent, answered;
 };

@@ -313,7 +313,7 @@ static int traffic_flood(struct worker *worker)
 				done;
 			/* every session gets its turn before one gets a second datagram */
 			if (allowed > 1)
-				allowed = 1 + allowed / worker->n;
+				allowed = 1 + (allowed - 1) / worker->n;
 			if (allowed > BURST)
 				allowed = BURST;
 		}

@@ -10,35 +10,38 @@
 
 #include "again.h"
 
-#define RAMP_SECONDS "8"
-#define TEXT_OF(x)   TEXT(x)
-#define TEXT(x)      #x
+/* Rates tried with a peer that merges datagrams, until one is lost; and for how long each. */
+static const double slow_rates[] = {10, 30, 100, 300};
+#define SLOW_SECONDS 2
 
 /** Runs one client against the contestant's first endpoint. NULL: it failed. */
-static json_t *drive(const struct mr_contestant *contestant, bool ramp)
+static json_t *drive(const struct mr_contestant *contestant, double rate, unsigned seconds)
 {
 	const struct mr_bench_endpoint *endpoint = &contestant->endpoints[0];
-	char address[INET_ADDRSTRLEN], port[8], target_port[8];
+	char address[INET_ADDRSTRLEN], port[8], target_port[8], rate_text[16], seconds_text[16];
 	pid_t pid;
 	int r;
 
 	inet_ntop(AF_INET, &endpoint->daddr, address, sizeof(address));
 	snprintf(port, sizeof(port), "%u", ntohs(endpoint->dport));
 	snprintf(target_port, sizeof(target_port), "%u", MR_PEER_TARGET_LO);
+	snprintf(rate_text, sizeof(rate_text), "%.0f", rate);
+	snprintf(seconds_text, sizeof(seconds_text), "%u", seconds);
 	r = mr_again_start(contestant, MR_HOST_CLIENT, "latency.json", &pid, "run", "--relay",
 		address, "--relay-ports", port, "--target-ports", target_port, "--profile", "flood",
-		"--json", "--seconds", ramp ? RAMP_SECONDS : TEXT_OF(MR_LATENCY_SECONDS),
-		ramp ? "--ramp" : "--rate", ramp ? NULL : TEXT_OF(MR_LATENCY_RATE), NULL);
+		"--json", "--seconds", seconds_text, "--rate", rate_text, NULL);
 	return r < 0 ? NULL : mr_again_finish(contestant, pid, "latency.json");
 }
 
-static int measure(const struct mr_contestant *contestant, struct mr_bench_row *row)
+static int measure(const struct mr_contestant *contestant, double rate, unsigned seconds,
+	struct mr_bench_latency *ret_latency)
 {
-	json_t *json = drive(contestant, false);
+	json_t *json = drive(contestant, rate, seconds);
 
 	if (!json)
 		return -EIO;
-	row->latency = (struct mr_bench_latency){
+	*ret_latency = (struct mr_bench_latency){
+		.rate = rate,
 		.p50 = mr_again_number(json, "latency_us", "p50"),
 		.p99 = mr_again_number(json, "latency_us", "p99"),
 		.p99_9 = mr_again_number(json, "latency_us", "p99_9"),
@@ -47,13 +50,30 @@ static int measure(const struct mr_contestant *contestant, struct mr_bench_row *
 		.answered = mr_again_number(json, NULL, "answered"),
 	};
 	json_decref(json);
-	return row->latency.answered > 0 ? 0 : -EIO;
+	return ret_latency->answered > 0 ? 0 : -EIO;
+}
+
+/** The greatest rate that comes back whole. */
+static int measure_slow(struct mr_contestant *contestant, struct mr_bench_row *row)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(slow_rates) / sizeof(slow_rates[0]) && r == 0; i++) {
+		struct mr_bench_latency latency;
+
+		r = measure(contestant, slow_rates[i], SLOW_SECONDS, &latency);
+		if (r < 0 || latency.answered < latency.sent)
+			break;
+		row->latency = latency;
+		row->lossless = slow_rates[i];
+		r = mr_contestant_renew(contestant);
+	}
+	return row->lossless > 0 ? 0 : -EIO;
 }
 
 int mr_latency_measure(struct mr_contestant *contestant, struct mr_bench_row *row)
 {
 	pid_t serve = 0;
-	json_t *json = NULL;
 	int r = 0;
 
 	if (contestant->peer->one_client)
@@ -61,13 +81,9 @@ int mr_latency_measure(struct mr_contestant *contestant, struct mr_bench_row *ro
 	if (r == 0)
 		r = mr_again_serve(contestant, &serve);
 	if (r == 0)
-		r = measure(contestant, row);
-	if (r == 0 && contestant->peer->merges) {
-		r = mr_contestant_renew(contestant);
-		json = r == 0 ? drive(contestant, true) : NULL;
-		row->lossless = json ? mr_again_number(json, NULL, "lossless_per_second") : 0;
-		json_decref(json);
-	}
+		r = contestant->peer->merges
+			? measure_slow(contestant, row)
+			: measure(contestant, MR_LATENCY_RATE, MR_LATENCY_SECONDS, &row->latency);
 	mr_proc_stop(&serve);
 	return r;
 }
