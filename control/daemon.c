@@ -20,6 +20,7 @@
 #include "loopback.h"
 #include "metrics.h"
 #include "neigh.h"
+#include "news.h"
 #include "reaper.h"
 #include "reload.h"
 #include "runt.h"
@@ -63,95 +64,7 @@ struct mr_daemon {
 	bool failed;                      /* to start */
 };
 
-/* Logging what happens. */
-
-static enum mr_log_level level_of(const struct mr_notice *notice)
-{
-	switch (notice->kind) {
-	case MR_NOTICE_TROUBLE:
-		return MR_LOG_WARNING;
-	case MR_NOTICE_OPENED:
-	case MR_NOTICE_CLOSED:
-		return MR_LOG_NOTICE;
-	case MR_NOTICE_PROVEN:
-	case MR_NOTICE_ROAMED:
-		/* mosh-server logs the bastion's address: who was where is found out here. */
-		return MR_LOG_INFO;
-	default:
-		return MR_LOG_DEBUG;
-	}
-}
-
-static void on_notice(const struct mr_notice *notice, void *context)
-{
-	enum mr_log_level level = level_of(notice);
-	char text[512];
-
-	(void)context;
-	if (!mr_log_wants(level))
-		return;
-	mr_notice_describe(notice, text, sizeof(text));
-	mr_log(level, "%s", text);
-}
-
-static void on_feed(const char *iface, enum mr_feed_news news, const char *why, void *context)
-{
-	(void)context;
-	switch (news) {
-	case MR_FEED_ATTACHED:
-		mr_log_notice("interface %s: it is another one now, and relayed on", iface);
-		break;
-	case MR_FEED_GONE:
-		mr_log_warning(
-			"interface %s: it is gone; it is relayed on again when it comes back",
-			iface);
-		break;
-	case MR_FEED_REFUSED:
-		mr_log_warning("interface %s: the dataplane refuses it: %s", iface, why);
-		break;
-	}
-}
-
-static void on_loopback_error(int family, int error, void *context)
-{
-	(void)context;
-	mr_log_error("forwarding on lo (IPv%d) was switched off and can't be switched on again: "
-		     "%s: the relay finds no routes without it",
-		family == AF_INET ? 4 : 6, strerror(-error));
-}
-
-static void on_vlan_offload(const char *iface, int error, void *context)
-{
-	(void)context;
-	if (error)
-		mr_log_warning(
-			"interface %s: tags are taken off frames before generic XDP sees them, "
-			"and that can't be turned off: %s: its VLANs are not relayed",
-			iface, strerror(-error));
-	else
-		mr_log_notice(
-			"interface %s: rx-vlan-offload turned off, which generic XDP needs for "
-			"VLANs; moshrelay detach turns it on again",
-			iface);
-}
-
 /* Signals. */
-
-static void log_reload(const struct mr_daemon *daemon, const struct mr_reload_report *report)
-{
-	const struct mr_config *config = &daemon->config;
-
-	if (report->limit.text[0])
-		mr_log_warning("%s", report->limit.text);
-	if (report->pools_error)
-		mr_log_error(
-			"public addresses and ports stay as they were until the next start: %s",
-			report->why.text);
-	mr_log_notice("configuration read anew: rules in it: %zu; pools: %zu, %s%s%s",
-		config->policy.n_rules, config->n_pools,
-		report->pools_changed ? "changed" : "as before",
-		report->later.text[0] ? "; from the next start on: " : "", report->later.text);
-}
 
 static void reload(struct mr_daemon *daemon)
 {
@@ -171,7 +84,7 @@ static void reload(struct mr_daemon *daemon)
 		mr_log_error(
 			"the configuration was not read anew, the old one holds: %s", why.text);
 	else
-		log_reload(daemon, &report);
+		mr_news_reload(&daemon->config, &report);
 	sd_notify(0, "READY=1");
 }
 
@@ -270,16 +183,16 @@ static int start_kernel_side(struct mr_daemon *daemon, struct mr_why *why)
 
 	why->text[0] = '\0';
 	if (selection->dataplane != MR_DATAPLANE_DPDK)
-		r = mr_loopback_open(daemon->netlink, daemon->changes, on_loopback_error, daemon,
+		r = mr_loopback_open(daemon->netlink, daemon->changes, mr_news_loopback, daemon,
 			&daemon->loopback, why);
 	if (!r && selection->dataplane == MR_DATAPLANE_XDP_GENERIC)
 		r = mr_vlan_offload_open(daemon->netlink, &daemon->config.interfaces,
-			&daemon->routes.carriers, daemon->changes, on_vlan_offload, daemon,
+			&daemon->routes.carriers, daemon->changes, mr_news_vlan_offload, daemon,
 			&daemon->vlan_offload, why);
 	if (!r)
 		r = mr_feed_open(daemon->netlink, selection->ops, selection->backend,
 			(const char *const *)daemon->routes.carriers.items,
-			daemon->routes.carriers.n, on_feed, daemon, &daemon->feed);
+			daemon->routes.carriers.n, mr_news_feed, daemon, &daemon->feed);
 	if (!r)
 		r = mr_neigh_open(&daemon->loop, daemon->netlink, true, &daemon->neigh);
 	if (r && !why->text[0])
@@ -289,22 +202,6 @@ static int start_kernel_side(struct mr_daemon *daemon, struct mr_why *why)
 }
 
 /* Sessions. */
-
-static void log_restored(const struct mr_restore_report *report)
-{
-	if (report->adopted || report->installed)
-		mr_log_notice("%u sessions go on, %u were put back, %u of those by another address "
-			      "of this host",
-			report->adopted, report->installed, report->moved);
-	if (report->repaired || report->removed)
-		mr_log_notice("%u sessions were repaired, %u that the store does not know were "
-			      "removed",
-			report->repaired, report->removed);
-	if (report->skipped || report->unheld)
-		mr_log_warning("%u sessions were left out, %u have a port that a local program "
-			       "holds: %s",
-			report->skipped, report->unheld, report->first.text);
-}
 
 static void on_no_neighbour(void *context, uint32_t ifindex, const struct mr_addr *addr)
 {
@@ -348,7 +245,7 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 
 	if (r)
 		return r;
-	daemon->logger.fn = on_notice;
+	daemon->logger.fn = mr_news_notice;
 	mr_sessions_subscribe(daemon->sessions, &daemon->logger);
 	daemon->watch = mr_watch_new(daemon->sessions);
 	daemon->keep = mr_keep_new(daemon->sessions, daemon->neigh, daemon->config.max_sessions);
@@ -361,7 +258,7 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 	r = mr_sessions_restore(daemon->sessions, daemon->selection.adopted, &report, why);
 	if (r)
 		return r;
-	log_restored(&report);
+	mr_news_restored(&report);
 	return start_upkeep(daemon, why);
 }
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * news.c - see news.h.
+ */
+#include "news.h"
+
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+
+static enum mr_log_level level_of(const struct mr_notice *notice)
+{
+	switch (notice->kind) {
+	case MR_NOTICE_TROUBLE:
+		return MR_LOG_WARNING;
+	case MR_NOTICE_OPENED:
+	case MR_NOTICE_CLOSED:
+		return MR_LOG_NOTICE;
+	case MR_NOTICE_PROVEN:
+	case MR_NOTICE_ROAMED:
+		/* mosh-server logs the bastion's address: who was where is found out here. */
+		return MR_LOG_INFO;
+	default:
+		return MR_LOG_DEBUG;
+	}
+}
+
+void mr_news_notice(const struct mr_notice *notice, void *context)
+{
+	enum mr_log_level level = level_of(notice);
+	char text[512];
+
+	(void)context;
+	if (!mr_log_wants(level))
+		return;
+	mr_notice_describe(notice, text, sizeof(text));
+	mr_log(level, "%s", text);
+}
+
+void mr_news_feed(const char *iface, enum mr_feed_news news, const char *why, void *context)
+{
+	(void)context;
+	switch (news) {
+	case MR_FEED_ATTACHED:
+		mr_log_notice("interface %s: it is another one now, and relayed on", iface);
+		break;
+	case MR_FEED_GONE:
+		mr_log_warning(
+			"interface %s: it is gone; it is relayed on again when it comes back",
+			iface);
+		break;
+	case MR_FEED_REFUSED:
+		mr_log_warning("interface %s: the dataplane refuses it: %s", iface, why);
+		break;
+	}
+}
+
+void mr_news_loopback(int family, int error, void *context)
+{
+	(void)context;
+	mr_log_error("forwarding on lo (IPv%d) was switched off and can't be switched on again: "
+		     "%s: the relay finds no routes without it",
+		family == AF_INET ? 4 : 6, strerror(-error));
+}
+
+void mr_news_vlan_offload(const char *iface, int error, void *context)
+{
+	(void)context;
+	if (error)
+		mr_log_warning(
+			"interface %s: tags are taken off frames before generic XDP sees them, "
+			"and that can't be turned off: %s: its VLANs are not relayed",
+			iface, strerror(-error));
+	else
+		mr_log_notice(
+			"interface %s: rx-vlan-offload turned off, which generic XDP needs for "
+			"VLANs; moshrelay detach turns it on again",
+			iface);
+}
+
+void mr_news_reload(const struct mr_config *config, const struct mr_reload_report *report)
+{
+	if (report->limit.text[0])
+		mr_log_warning("%s", report->limit.text);
+	if (report->pools_error)
+		mr_log_error(
+			"public addresses and ports stay as they were until the next start: %s",
+			report->why.text);
+	mr_log_notice("configuration read anew: rules in it: %zu; pools: %zu, %s%s%s",
+		config->policy.n_rules, config->n_pools,
+		report->pools_changed ? "changed" : "as before",
+		report->later.text[0] ? "; from the next start on: " : "", report->later.text);
+}
+
+void mr_news_restored(const struct mr_restore_report *report)
+{
+	if (report->adopted || report->installed)
+		mr_log_notice("%u sessions go on, %u were put back, %u of those by another address "
+			      "of this host",
+			report->adopted, report->installed, report->moved);
+	if (report->repaired || report->removed)
+		mr_log_notice("%u sessions were repaired, %u that the store does not know were "
+			      "removed",
+			report->repaired, report->removed);
+	if (report->skipped || report->unheld)
+		mr_log_warning("%u sessions were left out, %u have a port that a local program "
+			       "holds: %s",
+			report->skipped, report->unheld, report->first.text);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * news.h - what the daemon's parts tell while it runs, in words for the log. Knows nothing of the
+ * daemon, decides nothing.
+ */
+#ifndef MR_CONTROL_NEWS_H
+#define MR_CONTROL_NEWS_H
+
+#include "config.h"
+#include "feed.h"
+#include "loopback.h"
+#include "reload.h"
+#include "sessions.h"
+#include "vlan_offload.h"
+
+/* Callbacks as their parts want them; `context` is not used. */
+mr_notice_fn mr_news_notice;
+mr_feed_fn mr_news_feed;
+mr_loopback_error_fn mr_news_loopback;
+mr_vlan_offload_fn mr_news_vlan_offload;
+
+/** After SIGHUP; `config` is what holds now. */
+void mr_news_reload(const struct mr_config *config, const struct mr_reload_report *report);
+
+/** After the start. */
+void mr_news_restored(const struct mr_restore_report *report);
+
+#endif
