@@ -13,7 +13,7 @@
 
 #define MR_CONFIG_FILE "/etc/moshrelay/moshrelay.conf"
 
-#define MR_CONFIG_POOLS_MAX    16
+#define MR_CONFIG_POOLS_MAX    64
 #define MR_CONFIG_SESSIONS_MAX 4194304
 
 /** A pool of public endpoints. The first one is that of `public` and `ports`, and has no name. */
