@@ -10,8 +10,8 @@
 
 #include "peers.h"
 
-/** The target ports as `run` and `serve` take them, and the first one of MR_PEER_TARGET_LO. */
-#define MR_AGAIN_TARGET_PORTS "60001-60901"
+/** The target ports as `run` and `serve` take them. */
+#define MR_AGAIN_TARGET_PORTS "60001-60900"
 
 /**
  * Starts it in `host` with the arguments that follow, NULL at the end; its output goes to file

@@ -28,44 +28,33 @@
  * The daemon holds a socket for each public port, however many addresses have it; so sessions
  * beyond these ports go to further pools, each with an address of its own.
  */
-#define PORTS_LO      51000
-#define PORTS_LO_MANY 1024 /* from MANY sessions on, few of whose ports have a socket */
-#define PORTS_HI      60999
-#define MANY          500000
+#define PORTS_LO 51000
+#define PORTS_HI 60999
+#define PORTS    (PORTS_HI - PORTS_LO + 1)
 
 #define POOLS_MAX 64
-
-static uint32_t ports_lo(const struct mr_contestant *contestant)
-{
-	return contestant->sessions < MANY ? PORTS_LO : PORTS_LO_MANY;
-}
 
 /** The first pool is given by options; writes the configuration with the others. */
 static int write_pools(struct mr_contestant *contestant, struct mr_proc_why *ret_why)
 {
-	uint32_t ports = PORTS_HI - ports_lo(contestant) + 1;
-	uint32_t pools = (contestant->sessions + MR_SCALE_ROOM + ports - 1) / ports;
+	uint32_t pools = (contestant->sessions + MR_SCALE_ROOM + PORTS - 1) / PORTS;
 	char path[96];
 	FILE *file;
 	int r = 0;
 
 	if (pools > POOLS_MAX) {
 		snprintf(ret_why->text, sizeof(ret_why->text), "more than %u sessions are too many",
-			POOLS_MAX * ports);
+			POOLS_MAX * PORTS);
 		return -EPROTO;
 	}
 	snprintf(path, sizeof(path), "%s/moshrelay.conf", contestant->dir);
 	file = fopen(path, "we");
 	if (!file)
 		return -errno;
-	fprintf(file,
-		"allow \"bench\" { users = {\"root\"} targets = {\"%s\"} target-ports = "
-		"\"60001-%u\" }\n",
-		MR_TOPOLOGY_TARGET, MR_PEER_TARGET_HI);
 	for (uint32_t i = 1; i < pools && r == 0; i++) {
 		fprintf(file,
 			"pool \"pool%u\" { addresses = {\"10.91.1.%u\"} ports = \"%u-%u\" }\n", i,
-			10 + i, ports_lo(contestant), PORTS_HI);
+			10 + i, PORTS_LO, PORTS_HI);
 		r = mr_proc_run(NULL, ret_why, "ip -n %s address add 10.91.1.%u/24 dev %s",
 			contestant->topology.netns[MR_HOST_BASTION], 10 + i,
 			contestant->topology.device[MR_END_PUBLIC]);
@@ -88,7 +77,7 @@ static int start_daemon(struct mr_contestant *contestant)
 	snprintf(state_dir, sizeof(state_dir), "%s/state", contestant->dir);
 	snprintf(pin_dir, sizeof(pin_dir), "%s/bpf/pins", contestant->dir);
 	snprintf(conf, sizeof(conf), "%s/moshrelay.conf", contestant->dir);
-	snprintf(ports, sizeof(ports), "%u-%u", ports_lo(contestant), PORTS_HI);
+	snprintf(ports, sizeof(ports), "%u-%u", PORTS_LO, PORTS_HI);
 	snprintf(max, sizeof(max), "%u", contestant->sessions + MR_SCALE_ROOM + 1024);
 	return mr_contestant_spawn(contestant, argv);
 }

@@ -16,10 +16,9 @@
 
 #define MR_PEER_PROCESSES_MAX 4
 
-/** Ports of the targets that sessions lead to: each has room for 283 sessions. Not those of
- * again.h. */
-#define MR_PEER_TARGET_LO 60901
-#define MR_PEER_TARGET_HI 64900
+/** Ports of the targets that sessions lead to. */
+#define MR_PEER_TARGET_LO 60001
+#define MR_PEER_TARGET_HI 60900
 
 struct mr_peer;
 
