@@ -10,8 +10,8 @@
 
 #include "peers.h"
 
-/** The target ports as `run` and `serve` take them. */
-#define MR_AGAIN_TARGET_PORTS "60001-60900"
+/** The target ports as `run` and `serve` take them: MR_PEER_TARGET_LO to MR_PEER_TARGET_LO_MANY. */
+#define MR_AGAIN_TARGET_PORTS "60001-60901"
 
 /**
  * Starts it in `host` with the arguments that follow, NULL at the end; its output goes to file

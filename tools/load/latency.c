@@ -24,7 +24,8 @@ static json_t *drive(const struct mr_contestant *contestant, double rate, unsign
 
 	inet_ntop(AF_INET, &endpoint->daddr, address, sizeof(address));
 	snprintf(port, sizeof(port), "%u", ntohs(endpoint->dport));
-	snprintf(target_port, sizeof(target_port), "%u", MR_PEER_TARGET_LO);
+	snprintf(target_port, sizeof(target_port), "%u",
+		contestant->sessions < MR_PEER_MANY ? MR_PEER_TARGET_LO : MR_PEER_TARGET_LO_MANY);
 	snprintf(rate_text, sizeof(rate_text), "%.0f", rate);
 	snprintf(seconds_text, sizeof(seconds_text), "%u", seconds);
 	r = mr_again_start(contestant, MR_HOST_CLIENT, "latency.json", &pid, "run", "--relay",

@@ -28,33 +28,70 @@
  * The daemon holds a socket for each public port, however many addresses have it; so sessions
  * beyond these ports go to further pools, each with an address of its own.
  */
-#define PORTS_LO 51000
-#define PORTS_HI 60999
-#define PORTS    (PORTS_HI - PORTS_LO + 1)
+#define PORTS_LO      51000
+#define PORTS_LO_MANY 1024 /* for many sessions: the most of these ports get no socket */
+#define PORTS_HI      60999
 
 #define POOLS_MAX 64
+
+static bool has_many(const struct mr_contestant *contestant)
+{
+	return contestant->sessions >= MR_PEER_MANY;
+}
+
+static uint32_t ports_lo(const struct mr_contestant *contestant)
+{
+	return has_many(contestant) ? PORTS_LO_MANY : PORTS_LO;
+}
+
+/** Nobody listens at the ports that many sessions lead to; a mosh-server would be silent there. */
+static int silence_target(const struct mr_contestant *contestant, struct mr_proc_why *ret_why)
+{
+	const char *netns = contestant->topology.netns[MR_HOST_TARGET];
+	int r = mr_proc_run(
+		NULL, ret_why, "nsenter --net=/run/netns/%s nft add table inet silent", netns);
+
+	if (r == 0)
+		r = mr_proc_run(NULL, ret_why,
+			"nsenter --net=/run/netns/%s nft add chain inet silent in { type filter "
+			"hook "
+			"input priority 0 ; }",
+			netns);
+	if (r == 0)
+		r = mr_proc_run(NULL, ret_why,
+			"nsenter --net=/run/netns/%s nft add rule inet silent in udp dport %u-%u "
+			"drop",
+			netns, MR_PEER_TARGET_LO_MANY + 1, MR_PEER_TARGET_HI_MANY);
+	return r;
+}
 
 /** The first pool is given by options; writes the configuration with the others. */
 static int write_pools(struct mr_contestant *contestant, struct mr_proc_why *ret_why)
 {
-	uint32_t pools = (contestant->sessions + MR_SCALE_ROOM + PORTS - 1) / PORTS;
+	uint32_t ports = PORTS_HI - ports_lo(contestant) + 1;
+	uint32_t pools = (contestant->sessions + MR_SCALE_ROOM + ports - 1) / ports;
 	char path[96];
 	FILE *file;
 	int r = 0;
 
 	if (pools > POOLS_MAX) {
 		snprintf(ret_why->text, sizeof(ret_why->text), "more than %u sessions are too many",
-			POOLS_MAX * PORTS);
+			POOLS_MAX * ports);
 		return -EPROTO;
 	}
 	snprintf(path, sizeof(path), "%s/moshrelay.conf", contestant->dir);
 	file = fopen(path, "we");
 	if (!file)
 		return -errno;
+	if (has_many(contestant))
+		fprintf(file,
+			"allow \"bench\" { users = {\"root\"} targets = {\"%s\"} target-ports = "
+			"\"%u-%u\" }\n",
+			MR_TOPOLOGY_TARGET, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI_MANY);
 	for (uint32_t i = 1; i < pools && r == 0; i++) {
 		fprintf(file,
 			"pool \"pool%u\" { addresses = {\"10.91.1.%u\"} ports = \"%u-%u\" }\n", i,
-			10 + i, PORTS_LO, PORTS_HI);
+			10 + i, ports_lo(contestant), PORTS_HI);
 		r = mr_proc_run(NULL, ret_why, "ip -n %s address add 10.91.1.%u/24 dev %s",
 			contestant->topology.netns[MR_HOST_BASTION], 10 + i,
 			contestant->topology.device[MR_END_PUBLIC]);
@@ -77,7 +114,7 @@ static int start_daemon(struct mr_contestant *contestant)
 	snprintf(state_dir, sizeof(state_dir), "%s/state", contestant->dir);
 	snprintf(pin_dir, sizeof(pin_dir), "%s/bpf/pins", contestant->dir);
 	snprintf(conf, sizeof(conf), "%s/moshrelay.conf", contestant->dir);
-	snprintf(ports, sizeof(ports), "%u-%u", PORTS_LO, PORTS_HI);
+	snprintf(ports, sizeof(ports), "%u-%u", ports_lo(contestant), PORTS_HI);
 	snprintf(max, sizeof(max), "%u", contestant->sessions + MR_SCALE_ROOM + 1024);
 	return mr_contestant_spawn(contestant, argv);
 }
@@ -132,7 +169,9 @@ static int take_state(
 static int open_sessions(
 	struct mr_contestant *contestant, struct mr_rpc *rpc, struct mr_proc_why *ret_why)
 {
-	struct mr_port_range ports = {MR_PEER_TARGET_LO, MR_PEER_TARGET_HI};
+	const struct mr_port_range few = {MR_PEER_TARGET_LO, MR_PEER_TARGET_HI};
+	const struct mr_port_range many = {MR_PEER_TARGET_LO_MANY, MR_PEER_TARGET_HI_MANY};
+	struct mr_port_range ports = has_many(contestant) ? many : few;
 	mr_cleanup(mr_sessions_free) struct mr_sessions sessions = {0};
 	struct mr_hist *latency = calloc(1, sizeof(*latency));
 	struct mr_rpc_error error;
@@ -175,6 +214,8 @@ int mr_peer_relay_start(struct mr_contestant *contestant, struct mr_proc_why *re
 		return -ENOENT;
 	}
 	r = mount_bpf(contestant);
+	if (r == 0 && has_many(contestant))
+		r = silence_target(contestant, ret_why);
 	if (r == 0)
 		r = write_pools(contestant, ret_why);
 	if (r == 0)

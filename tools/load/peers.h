@@ -16,9 +16,15 @@
 
 #define MR_PEER_PROCESSES_MAX 4
 
-/** Ports of the targets that sessions lead to. */
-#define MR_PEER_TARGET_LO 60001
-#define MR_PEER_TARGET_HI 60900
+/**
+ * Ports of the targets that sessions lead to. Each has room for 283, so from MR_PEER_MANY sessions
+ * on they lead to ports of their own behind these.
+ */
+#define MR_PEER_TARGET_LO      60001
+#define MR_PEER_TARGET_HI      60900
+#define MR_PEER_TARGET_LO_MANY 60901
+#define MR_PEER_TARGET_HI_MANY 64900
+#define MR_PEER_MANY           200000
 
 struct mr_peer;
 

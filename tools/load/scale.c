@@ -24,6 +24,7 @@
 
 #define IDLE_SESSIONS  "10000"
 #define IDLE_SECONDS   "12"
+#define STORM_OPENS    "20000"
 #define IDLE_SETTLE_MS 5000
 #define IDLE_WATCH_MS  6000
 
@@ -99,11 +100,12 @@ static void measure_storm(struct scale *scale)
 		scale->contestant->opens_per_second, 5000, 0);
 	if (mr_again_start(scale->contestant, MR_HOST_CLIENT, "storm.json", &pid, "storm",
 		    "--socket", scale->socket, "--target", MR_TOPOLOGY_TARGET, "--target-ports",
-		    MR_AGAIN_TARGET_PORTS, "--connections", "100", "--sessions", "20000", "--rate",
-		    "10000", "--json", NULL) == 0)
+		    MR_AGAIN_TARGET_PORTS, "--connections", "100", "--sessions", STORM_OPENS,
+		    "--rate", "10000", "--json", NULL) == 0)
 		json = mr_again_finish(scale->contestant, pid, "storm.json");
-	if (!json) {
-		add_failure(scale, "a storm of opens", "it failed");
+	if (!json || mr_again_number(json, NULL, "opened") < atoi(STORM_OPENS)) {
+		add_failure(scale, "a storm of opens", "not all were opened");
+		json_decref(json);
 		return;
 	}
 	add_fact(scale, "storm_p99", "open, p99, 100 clients offer 10,000 a second", "ms",

@@ -73,7 +73,7 @@ static int start_generator(const struct mr_turn_bed *bed, struct mr_contestant *
 	memcpy(mr_generator_endpoints(bed->generator), contestant->endpoints,
 		sessions * sizeof(*contestant->endpoints));
 	return mr_generator_start(bed->generator, &contestant->topology, sessions,
-		contestant->next_seq, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI, answer);
+		contestant->next_seq, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI_MANY, answer);
 }
 
 int mr_turn_answer_all(const struct mr_turn_bed *bed, struct mr_contestant *contestant)
