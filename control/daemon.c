@@ -129,15 +129,6 @@ static void on_detach(void *context, struct mr_rpc_request *request)
 
 /* The dataplane and what it needs of the kernel. */
 
-static size_t largest_pool(const struct mr_config *config)
-{
-	size_t largest = 0;
-
-	for (size_t i = 0; i < config->n_pools; i++)
-		largest = mr_max(largest, config->pools[i].n_addresses);
-	return largest;
-}
-
 static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
 {
 	const struct mr_config *config = &daemon->config;
@@ -148,7 +139,7 @@ static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
 		.n_interfaces = daemon->routes.carriers.n,
 		.pin_dir = config->pin_dir,
 		.max_sessions = config->max_sessions,
-		.max_public_keys = config->max_sessions * (uint32_t)largest_pool(config),
+		.max_public_keys = config->max_sessions * (uint32_t)mr_config_largest_pool(config),
 		.upstream_lo = config->upstream.lo,
 		.options = (const char *const *)config->dpdk.items,
 		.n_options = config->dpdk.n,

@@ -77,15 +77,6 @@ static int keep_fixed(const struct mr_config *now, struct mr_config *fresh, stru
 	return r;
 }
 
-static size_t largest_pool(const struct mr_config *config)
-{
-	size_t largest = 0;
-
-	for (size_t i = 0; i < config->n_pools; i++)
-		largest = mr_max(largest, config->pools[i].n_addresses);
-	return largest;
-}
-
 static void swap_pools(struct mr_config *a, struct mr_config *b)
 {
 	struct mr_config_pool *pools = a->pools;
@@ -110,7 +101,7 @@ static int take_pools(
 		return 0;
 	/* Its tables were made for so many keys. */
 	if (reload->dataplane == MR_DATAPLANE_DPDK &&
-		largest_pool(fresh) > largest_pool(reload->config)) {
+		mr_config_largest_pool(fresh) > mr_config_largest_pool(reload->config)) {
 		snprintf(report->why.text, sizeof(report->why.text),
 			"DPDK takes more addresses in a pool from the next start on");
 		return -EBUSY;

@@ -176,11 +176,12 @@ static enum mr_exit open_paced(struct client *client, const char *label)
 		enum mr_exit status;
 
 		if (now_ns < due_ns) {
-			struct timespec wait = {0, (long)(due_ns - now_ns)};
+			struct timespec wait = {
+				.tv_sec = (time_t)((due_ns - now_ns) / 1000000000),
+				.tv_nsec = (long)((due_ns - now_ns) % 1000000000),
+			};
 
-			wait.tv_sec = (time_t)((due_ns - now_ns) / 1000000000);
-			wait.tv_nsec = (long)((due_ns - now_ns) % 1000000000);
-			nanosleep(&wait, NULL);
+			nanosleep(&wait, NULL); /* the next one is due then */
 		}
 		status = open_one(client, i, label);
 		if (status != MR_EXIT_DONE)
