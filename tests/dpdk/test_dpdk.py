@@ -8,6 +8,7 @@ in the bastion's; clients and targets are sockets of this process. Prints TAP. N
 
 import ctypes
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -24,7 +25,7 @@ DRIVE, MODULE, REFUSE_NFT = (os.path.abspath(path) for path in sys.argv[1:4])
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
 TAG = f"dpdk{os.getpid()}"
-PATIENCE = 10  # seconds until something that must come is given up
+PATIENCE = 30  # seconds until something that must come is given up
 TO_CLIENT = 1 << 63
 
 
@@ -194,6 +195,7 @@ class Talk:
         self.target.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.target.bind((target, 60001))
         self.number = 0
+        self.sent = set()
 
     @staticmethod
     def make(host, address):
@@ -209,32 +211,41 @@ class Talk:
     def forth(self, client=None):
         """A datagram to the target; again until it is there: neighbours may have to be found."""
         client = client or self.client
-        self.target.settimeout(0.3)
-        for _ in range(30):
+
+        def send():
             sent = datagram(0, self.number, self.size)
             self.number += 1
             client.send(sent)
-            try:
-                got, self.upstream = self.target.recvfrom(65536)
-            except TimeoutError:
-                continue
-            assert got == sent, "the payload has changed"
-            return
-        raise AssertionError("nothing comes to the target")
+            return sent
+
+        self.upstream = self.carried(send, self.target, "to the target")
 
     def back(self, client=None):
-        client = client or self.client
-        client.settimeout(0.3)
-        for number in range(30):
-            sent = datagram(TO_CLIENT, number, self.size)
+        numbers = itertools.count()
+
+        def send():
+            sent = datagram(TO_CLIENT, next(numbers), self.size)
             self.target.sendto(sent, self.upstream)
-            try:
-                got = client.recv(65536)
-            except TimeoutError:
-                continue
-            assert got == sent, "the payload has changed"
-            return
-        raise AssertionError("nothing comes back to the client")
+            return sent
+
+        self.carried(send, client or self.client, "back to the client")
+
+    def carried(self, send, receiver, way):
+        """Sends until the newest has come: earlier ones that come late are nobody's fault. Its sender."""
+        for _ in range(30):
+            newest = send()
+            self.sent.add(newest)
+            deadline = time.monotonic() + 0.3
+            while (left := deadline - time.monotonic()) > 0:
+                receiver.settimeout(left)
+                try:
+                    got, sender = receiver.recvfrom(65536)
+                except TimeoutError:
+                    break
+                assert got in self.sent, "the payload has changed"
+                if got == newest:
+                    return sender
+        raise AssertionError(f"nothing comes {way}")
 
 
 def bad_checksums(host):

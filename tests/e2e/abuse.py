@@ -8,10 +8,12 @@
   abuse.py idle SOCKET COUNT  that many connections that say nothing, until killed
 """
 import json
+import os
 import socket
 import sys
 import time
 
+PATIENCE = 10 * int(os.environ.get("PATIENCE", "1"))  # seconds until an answer is given up
 GOOD = b'{"jsonrpc": "2.0", "id": 7, "method": "status", "params": {}}'
 GARBAGE = [
     b"garbage",
@@ -40,7 +42,7 @@ GARBAGE = [
 
 def connect(path):
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    sock.settimeout(10)
+    sock.settimeout(PATIENCE)
     sock.connect(path)
     return sock
 
@@ -92,7 +94,7 @@ def idle(path, count):
     socks = []
     for _ in range(int(count)):
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(10)
+        sock.settimeout(PATIENCE)
         try:
             sock.connect(path)
         except OSError as error:

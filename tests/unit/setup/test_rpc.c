@@ -20,7 +20,7 @@
 
 #include "rpc.h"
 
-#define PATIENCE_MS 10000
+#define PATIENCE_MS 30000
 
 static char dir[] = "/tmp/moshrelay-rpc-XXXXXX";
 static char path[64];
