@@ -15,8 +15,7 @@
 #include "core/rewrite.h"
 #include "events.h"
 #include "keys.h"
-#include "port.h"
-#include "routes.h"
+#include "next_hop.h"
 #include "tables.h"
 
 /*
@@ -51,11 +50,6 @@ struct burst {
 	const void *lines[MR_BURST]; /* of a table of keys; NULL: no need to look */
 	struct found found[MR_BURST];
 };
-
-static uint32_t generation(const struct mr_tables *t)
-{
-	return __atomic_load_n(&t->generation, __ATOMIC_ACQUIRE);
-}
 
 /* The core reads the tag in the frame; a port that took it off has to give it back. */
 static void put_tag_back(struct rte_mbuf **frame)
@@ -166,78 +160,6 @@ static bool found_session(const struct mr_tables *t, const struct mr_packet *p, 
 	return search(t, p, f);
 }
 
-/*
- * Finds the next hop of a route; to_target if it can be used now. With no_neighbour, interface and
- * VLAN are set and the generation is 0, so that it is looked up again. Tells the daemon of
- * failures.
- */
-static int find_next_hop(struct burst *b, struct mr_route *route, uint64_t session_id)
-{
-	const struct mr_backend *backend = b->w->backend;
-	struct mr_flow flow = {
-		.src = route->src,
-		.dst = route->dst,
-		.sport = mr_be16_to_cpu(route->sport),
-		.dport = mr_be16_to_cpu(route->dport),
-	};
-	struct mr_event event = {.time_ns = b->now, .session_id = session_id};
-	uint32_t current = generation(b->t); /* before the tables: they may change meanwhile */
-	const struct mr_link *link;
-	struct mr_hop_found hop;
-	int rc;
-
-	rc = mr_routes_lookup(__atomic_load_n(&backend->routes, __ATOMIC_ACQUIRE), &flow, &hop);
-	if (rc) {
-		event.kind = MR_EVENT_NO_ROUTE;
-		event.addr = route->dst;
-		event.detail = (uint32_t)rc;
-		mr_events_notify(b->w, &event);
-		return MR_REASON_no_route;
-	}
-	event.addr = hop.addr;
-	event.ifindex = hop.ifindex;
-	link = mr_tables_link(b->t, hop.ifindex);
-	if (!link || !(link->flags & MR_LINK_USED) || !mr_port_by_ifindex(backend, link->ifindex)) {
-		event.kind = MR_EVENT_NO_ROUTE;
-		event.detail = MR_DETAIL_NO_DEVICE;
-		mr_events_notify(b->w, &event);
-		return MR_REASON_no_device;
-	}
-	route->nh.ifindex = link->ifindex;
-	route->nh.vlan = link->vlan;
-	route->nh.mtu = hop.mtu;
-	memcpy(route->nh.smac, hop.smac, sizeof(route->nh.smac));
-	route->nh.generation = current;
-	if (mr_neighbours_lookup(__atomic_load_n(&backend->neighbours, __ATOMIC_ACQUIRE),
-		    hop.ifindex, &hop.addr, route->nh.dmac))
-		return MR_REASON_to_target;
-	route->nh.generation = 0;
-	event.kind = MR_EVENT_NO_NEIGHBOUR;
-	mr_events_notify(b->w, &event);
-	return MR_REASON_no_neighbour;
-}
-
-/* Makes sure that the record knows by which interface the target is reached now. */
-static void refresh_target(struct burst *b, struct mr_session *s)
-{
-	struct mr_route route = {
-		.src = s->upstream,
-		.dst = s->target,
-		.dport = s->target_port,
-		.side = MR_SIDE_CLIENT,
-	};
-	int reason;
-
-	if (likely(s->to_target.generation == generation(b->t)))
-		return;
-	reason = find_next_hop(b, &route, s->id);
-	if (reason != MR_REASON_to_target && reason != MR_REASON_no_neighbour)
-		return;
-	mr_session_lock(s);
-	mr_remember_next_hop(s, &route);
-	mr_session_unlock(s);
-}
-
 /* A bond's member stands for the bond; the interface may take tags off. */
 static void learn_ingress(struct burst *b)
 {
@@ -261,27 +183,12 @@ static int decide(
 		mr_session_unlock(s);
 		return reason;
 	}
-	refresh_target(b, s);
+	mr_next_hop_of_target(b->w, b->now, s);
 	mr_session_lock(s);
 	reason = (int)mr_decide_target(s, p, &b->ingress, b->now, ret);
 	mr_session_unlock(s);
 	if (reason == MR_REASON_to_client)
 		ret->src = b->t->addresses[ret->public_slot % MR_PUBLIC_MAX];
-	return reason;
-}
-
-static int complete_next_hop(struct burst *b, struct mr_session *s, struct mr_route *route)
-{
-	int reason;
-
-	if (likely(route->nh.generation == generation(b->t)))
-		return MR_REASON_to_target;
-	reason = find_next_hop(b, route, s->id);
-	if (reason != MR_REASON_to_target)
-		return reason;
-	mr_session_lock(s);
-	mr_remember_next_hop(s, route);
-	mr_session_unlock(s);
 	return reason;
 }
 
@@ -459,7 +366,7 @@ static __rte_noinline int decide_slowly(
 		return forward;
 	if (ret->events)
 		report_leg(b, p, f, ret);
-	reason = complete_next_hop(b, f->session, ret);
+	reason = mr_next_hop_renew(b->w, b->now, f->session, ret);
 	return reason == MR_REASON_to_target ? forward : reason;
 }
 
@@ -510,7 +417,7 @@ void mr_relay_burst(struct mr_worker *w, const struct mr_port *port, struct rte_
 	b.t = &w->backend->tables;
 	b.port = port;
 	b.now = now;
-	b.generation = generation(b.t);
+	b.generation = mr_tables_generation(b.t);
 	b.count = 0;
 	parse(&b, frames, count, ret);
 	if (!b.count)

@@ -28,6 +28,12 @@ int mr_tables_link_del(struct mr_tables *t, uint32_t ifindex);
 /** Makes every cached next hop stale. From any thread. */
 void mr_tables_bump_generation(struct mr_tables *t);
 
+/** Of next hops: one that was found under another generation is stale. From any thread. */
+static inline uint32_t mr_tables_generation(const struct mr_tables *t)
+{
+	return __atomic_load_n(&t->generation, __ATOMIC_ACQUIRE);
+}
+
 /** NULL if there is none. Worker. */
 const struct mr_link *mr_tables_link(const struct mr_tables *t, uint32_t ifindex);
 
