@@ -461,12 +461,3 @@ void mr_config_clear(struct mr_config *config)
 	free(config->metrics);
 	*config = (struct mr_config){0};
 }
-
-size_t mr_config_largest_pool(const struct mr_config *config)
-{
-	size_t largest = 0;
-
-	for (size_t i = 0; i < config->n_pools; i++)
-		largest = mr_max(largest, config->pools[i].n_addresses);
-	return largest;
-}

@@ -71,9 +71,6 @@ int mr_config_load(
 	const struct mr_options *options, struct mr_config *ret_config, struct mr_why *ret_why);
 void mr_config_clear(struct mr_config *config);
 
-/** Public addresses in the pool that has the most of them. */
-size_t mr_config_largest_pool(const struct mr_config *config);
-
 /** Appends a public address to a pool. 0 or -ENOMEM. */
 int mr_config_add_address(struct mr_config_pool *pool, const struct mr_addr *addr);
 

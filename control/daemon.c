@@ -74,7 +74,6 @@ static void reload(struct mr_daemon *daemon)
 		.pools = &daemon->pools,
 		.sessions = daemon->sessions,
 		.netlink = daemon->netlink,
-		.dataplane = daemon->selection.dataplane,
 	};
 	struct mr_reload_report report;
 	struct mr_why why;
@@ -139,7 +138,6 @@ static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
 		.n_interfaces = daemon->routes.carriers.n,
 		.pin_dir = config->pin_dir,
 		.max_sessions = config->max_sessions,
-		.max_public_keys = config->max_sessions * (uint32_t)mr_config_largest_pool(config),
 		.upstream_lo = config->upstream.lo,
 		.options = (const char *const *)config->dpdk.items,
 		.n_options = config->dpdk.n,

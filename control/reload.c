@@ -99,13 +99,6 @@ static int take_pools(
 		return r;
 	if (same_pools(reload->config, fresh))
 		return 0;
-	/* Its tables were made for so many keys. */
-	if (reload->dataplane == MR_DATAPLANE_DPDK &&
-		mr_config_largest_pool(fresh) > mr_config_largest_pool(reload->config)) {
-		snprintf(report->why.text, sizeof(report->why.text),
-			"DPDK takes more addresses in a pool from the next start on");
-		return -EBUSY;
-	}
 	if (mr_host_raise_limits(fresh, &report->limit) <= 0)
 		report->limit.text[0] = '\0';
 	r = mr_pool_list_make(fresh, &list);

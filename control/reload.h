@@ -15,7 +15,6 @@ struct mr_reload {
 	struct mr_pool_list *pools;
 	struct mr_sessions *sessions;
 	const struct mr_netlink *netlink;
-	enum mr_dataplane dataplane; /* that runs */
 };
 
 /** What came of it. */

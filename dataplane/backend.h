@@ -53,9 +53,8 @@ struct mr_backend_config {
 	size_t n_interfaces;
 	const char *pin_dir; /* XDP: where maps and links are pinned */
 	uint32_t max_sessions;
-	uint32_t max_public_keys; /* sessions x public addresses of the largest pool */
-	uint32_t max_addresses;   /* public addresses there can be, 0: MR_PUBLIC_MAX */
-	uint16_t upstream_lo; /* first upstream port, host byte order; looked at as a hint only */
+	uint32_t max_addresses; /* public addresses there can be, 0: MR_PUBLIC_MAX */
+	uint16_t upstream_lo;   /* first upstream port, host byte order; looked at as a hint only */
 	/* DPDK: the `dpdk { }` section, one "name=value" string an option; see docs/dpdk.md */
 	const char *const *options;
 	size_t n_options;

@@ -58,7 +58,6 @@ void bed_set_up(void)
 		.n_interfaces = 2,
 		.pin_dir = pin_dir,
 		.max_sessions = 16,
-		.max_public_keys = 16,
 		.upstream_lo = 61008,
 	};
 	struct mr_why why;

@@ -130,7 +130,6 @@ static void open_relay(void)
 		.n_interfaces = 2,
 		.pin_dir = pin_dir,
 		.max_sessions = COST_SESSIONS,
-		.max_public_keys = COST_SESSIONS,
 		.upstream_lo = UPSTREAM_LO,
 	};
 	struct mr_why why;

@@ -56,7 +56,6 @@ static struct mr_backend_config config(const char *const *interface)
 		.n_interfaces = 1,
 		.pin_dir = pin_dir,
 		.max_sessions = MAX_SESSIONS,
-		.max_public_keys = MAX_SESSIONS,
 		.upstream_lo = 61008,
 	};
 }

@@ -78,7 +78,6 @@ static void set_up(struct mr_vec_xdp *bed)
 		.n_interfaces = 4,
 		.pin_dir = pin_dir,
 		.max_sessions = MAX_SESSIONS,
-		.max_public_keys = MAX_SESSIONS,
 		.upstream_lo = 61008,
 	};
 	struct mr_why why;

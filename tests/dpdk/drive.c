@@ -238,7 +238,6 @@ static void open_backend(const char *module, const struct setup *setup)
 		.interfaces = setup->interfaces,
 		.n_interfaces = setup->n_interfaces,
 		.max_sessions = 1024,
-		.max_public_keys = 4096,
 		.upstream_lo = 61008,
 		.options = setup->options,
 		.n_options = setup->n_options,

@@ -94,7 +94,6 @@ static int open_started(struct mr_vec_dpdk *bed, struct mr_why *why)
 	struct mr_backend *b = &bed->backend;
 	const struct mr_backend_config config = {
 		.max_sessions = MAX_SESSIONS,
-		.max_public_keys = MAX_SESSIONS * MR_VEC_ADDRESSES,
 		.upstream_lo = 61008,
 	};
 	int rc = mr_tables_open(&config, 1, &b->tables, why);

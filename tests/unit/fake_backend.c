@@ -256,7 +256,7 @@ static int open_handle(const struct mr_backend_config *config, struct mr_backend
 	bool *ret_adopted, struct mr_why *ret_why)
 {
 	(void)ret_why;
-	*ret_backend = fake_backend_new(config->max_sessions, config->max_public_keys);
+	*ret_backend = fake_backend_new(config->max_sessions, 3 * config->max_sessions);
 	*ret_adopted = false;
 	return 0;
 }

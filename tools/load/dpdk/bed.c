@@ -248,7 +248,6 @@ int mr_bed_open(
 {
 	struct mr_backend_config config = {
 		.max_sessions = options->sessions + 1,
-		.max_public_keys = options->sessions + 1,
 		.upstream_lo = MR_BED_UPSTREAM_LO,
 	};
 	struct mr_backend *b = &ret_bed->backend;
