@@ -47,13 +47,22 @@ struct {
 	unsigned char dmac[ETH_ALEN];
 	unsigned char smac[ETH_ALEN];
 	__u16 port_lo, port_hi;
-	__u32 answer; /* the target's sink answers what it counts */
+	__u8 answer;      /* the target's sink answers what it counts */
+	__u8 recirculate; /* a sink makes the next datagram of what it has counted */
 } out OWN_LINES;
 
 /* datagrams so far: the generator's, the sink's; the loader sets them back */
 struct {
 	__u64 n;
 } gen_count OWN_LINES, sink_count OWN_LINES;
+
+/* loader writes: the client's device, out of which what recirculates is sent */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} client SEC(".maps");
 
 /* loader writes, generator reads */
 struct {
@@ -94,22 +103,21 @@ static __always_inline struct frame *frame_of(void *data, void *data_end)
 	return frame;
 }
 
-SEC("xdp")
-int generate(struct xdp_md *ctx)
+/** Makes the next datagram of the frame, whatever it was before. */
+static __always_inline bool write_next(struct frame *frame)
 {
-	struct frame *frame = (void *)(long)ctx->data;
 	struct mr_bench_endpoint *endpoint;
 	__u64 number = gen_count.n;
 	__u32 index, sum;
 
-	if ((void *)(frame + 1) > (void *)(long)ctx->data_end || gen.sessions == 0)
-		return XDP_ABORTED;
-	/* one instance runs at a time: no atomic needed */
+	if (gen.sessions == 0)
+		return false;
+	/* generator and sinks share a core, where none interrupts another: no atomic needed */
 	gen_count.n = number + 1;
 	index = (__u32)(number % gen.sessions);
 	endpoint = bpf_map_lookup_elem(&endpoints, &index);
 	if (!endpoint)
-		return XDP_ABORTED;
+		return false;
 	__builtin_memcpy(frame->eth.h_dest, gen.dmac, ETH_ALEN);
 	__builtin_memcpy(frame->eth.h_source, gen.smac, ETH_ALEN);
 	frame->eth.h_proto = bpf_htons(ETH_P_IP);
@@ -136,10 +144,20 @@ int generate(struct xdp_md *ctx)
 	frame->udp.check = fold(sum);
 	if (frame->udp.check == 0)
 		frame->udp.check = 0xffff;
+	return true;
+}
+
+SEC("xdp")
+int generate(struct xdp_md *ctx)
+{
+	struct frame *frame = (void *)(long)ctx->data;
+
+	if ((void *)(frame + 1) > (void *)(long)ctx->data_end || !write_next(frame))
+		return XDP_ABORTED;
 	return XDP_TX;
 }
 
-enum sink_verdict { SINK_PASS, SINK_FREE, SINK_ANSWER };
+enum sink_verdict { SINK_PASS, SINK_FREE, SINK_ANSWER, SINK_RECIRCULATE };
 
 /** Turns the datagram around: addresses and ports change places, the direction bit is set. */
 static __always_inline void turn_around(struct frame *frame)
@@ -181,7 +199,9 @@ static __always_inline enum sink_verdict sink_takes(struct frame *frame, void *d
 	/* what is not whole, a mosh-server would throw away without a word */
 	if (frame->udp.len != bpf_htons(sizeof(frame->udp) + MR_BENCH_PAYLOAD))
 		return SINK_FREE;
-	__sync_fetch_and_add(&sink_count.n, 1);
+	sink_count.n++;
+	if (out.recirculate)
+		return write_next(frame) ? SINK_RECIRCULATE : SINK_FREE;
 	if (!out.answer)
 		return SINK_FREE;
 	turn_around(frame);
@@ -205,6 +225,8 @@ int sink(struct xdp_md *ctx)
 		/* XDP_TX would wake the other end only if that has a program (veth, seen on 6.18)
 		 */
 		return (int)bpf_redirect(ctx->ingress_ifindex, 0);
+	case SINK_RECIRCULATE:
+		return (int)bpf_redirect_map(&client, 0, 0);
 	default:
 		return XDP_PASS;
 	}

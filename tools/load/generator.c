@@ -26,8 +26,16 @@
  * Frames of one system call: without end, because each call ends by waiting for RCU, as long as a
  * million frames take. A signal ends it.
  */
-#define FRAMES      (1u << 30)
-#define BATCH       256
+#define FRAMES (1u << 30)
+
+/*
+ * Frames made at once, in which time no sink runs. Where frames recirculate, a sink has to run
+ * again before its ring of 256 is full. Elsewhere the most that the kernel allows: it keeps so many
+ * frames to be used again.
+ */
+#define BATCH               256
+#define BATCH_RECIRCULATING 64
+
 #define STOP_SIGNAL SIGUSR2
 #define STOP_NS     10000000
 
@@ -45,6 +53,7 @@ struct mr_generator {
 	int result;
 	uint64_t first;
 	uint32_t sessions;
+	uint32_t batch;
 };
 
 static uint32_t word_sum(const unsigned char *data, size_t size)
@@ -74,8 +83,8 @@ static void *generate(void *context)
 	struct xdp_md ctx = {
 		.data_end = sizeof(frame), .ingress_ifindex = (uint32_t)generator->ifindex};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
-		.ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = FRAMES, .batch_size = BATCH,
-		.flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+		.ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = FRAMES,
+		.batch_size = generator->batch, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
 	int fd = bpf_program__fd(generator->skel->progs.generate);
 
 	make_frame(frame);
@@ -175,8 +184,28 @@ struct mr_bench_endpoint *mr_generator_endpoints(struct mr_generator *generator)
 	return generator->endpoints;
 }
 
+/** Tells the sinks which device sends what recirculates. */
+static int aim(struct mr_generator *generator, const struct mr_topology *topology)
+{
+	mr_cleanup(mr_close_fd) int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	uint32_t key = 0, ifindex = (uint32_t)topology->ifindex[MR_END_CLIENT];
+	int r;
+
+	if (home < 0)
+		return -errno;
+	/* the kernel looks for the device where the caller is */
+	r = mr_netns_enter(topology->netns_fd[MR_HOST_CLIENT]);
+	if (r < 0)
+		return r;
+	if (bpf_map_update_elem(
+		    bpf_map__fd(generator->skel->maps.client), &key, &ifindex, BPF_ANY) < 0)
+		r = -errno;
+	return mr_netns_enter(home) < 0 ? -errno : r;
+}
+
 int mr_generator_start(struct mr_generator *generator, const struct mr_topology *topology,
-	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi, bool answer)
+	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi,
+	enum mr_bench_sink sink)
 {
 	struct bench_bpf__bss *bss = generator->skel->bss;
 	struct in_addr client;
@@ -193,10 +222,17 @@ int mr_generator_start(struct mr_generator *generator, const struct mr_topology 
 	memcpy(bss->out.smac, topology->mac[MR_END_PUBLIC], 6);
 	bss->out.port_lo = sink_lo;
 	bss->out.port_hi = sink_hi;
-	bss->out.answer = answer;
+	bss->out.answer = sink == MR_BENCH_SINK_ANSWERS;
+	bss->out.recirculate = sink == MR_BENCH_SINK_RECIRCULATES;
 	bss->sink_count.n = 0;
+	if (sink == MR_BENCH_SINK_RECIRCULATES) {
+		r = aim(generator, topology);
+		if (r < 0)
+			return r;
+	}
 	generator->first = bss->gen_count.n;
 	generator->sessions = sessions;
+	generator->batch = sink == MR_BENCH_SINK_RECIRCULATES ? BATCH_RECIRCULATING : BATCH;
 	generator->netns_fd = topology->netns_fd[MR_HOST_CLIENT];
 	generator->ifindex = topology->ifindex[MR_END_CLIENT];
 	atomic_store(&generator->stop, false);
@@ -210,6 +246,7 @@ int mr_generator_stop(struct mr_generator *generator, uint64_t *ret_next_seq)
 	struct timespec until;
 
 	assert(generator->running);
+	generator->skel->bss->out.recirculate = false; /* else frames would go round for ever */
 	atomic_store(&generator->stop, true);
 	/* a signal that comes just before the system call begins is lost: send another */
 	do {

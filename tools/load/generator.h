@@ -3,7 +3,9 @@
  * generator.h - the benchmark's source and sink of datagrams, both BPF programs.
  *
  * The source makes frames in the kernel, on a core of its own, faster than any socket could; the
- * sink counts what arrives at the target and frees it at once.
+ * sink counts what arrives at the target and frees it at once, or makes the next datagram of it:
+ * half the work of another frame, so that one core can be more than enough for a relay that has
+ * one, too.
  */
 #ifndef MR_LOAD_GENERATOR_H
 #define MR_LOAD_GENERATOR_H
@@ -18,6 +20,13 @@ enum mr_bench_program {
 	MR_BENCH_SINK,
 	MR_BENCH_FLOOR_FIB,
 	MR_BENCH_FLOOR_TX,
+};
+
+/** What becomes of a datagram that has arrived and been counted. */
+enum mr_bench_sink {
+	MR_BENCH_SINK_FREES,
+	MR_BENCH_SINK_ANSWERS,      /* goes back, as a target's datagram */
+	MR_BENCH_SINK_RECIRCULATES, /* becomes the next one, and is sent by the client */
 };
 
 struct mr_generator;
@@ -37,11 +46,11 @@ struct mr_bench_endpoint *mr_generator_endpoints(struct mr_generator *generator)
 
 /**
  * Starts to send on the client's end: to the first `sessions` endpoints in turn, sequence numbers
- * from `first_seq` on. The sink counts what comes for UDP port `sink_lo` to `sink_hi`; with
- * `answer` it sends each one back, as a target's datagram.
+ * from `first_seq` on. The sink counts what comes for UDP port `sink_lo` to `sink_hi`.
  */
 int mr_generator_start(struct mr_generator *generator, const struct mr_topology *topology,
-	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi, bool answer);
+	uint32_t sessions, uint64_t first_seq, uint16_t sink_lo, uint16_t sink_hi,
+	enum mr_bench_sink sink);
 
 /** Stops and waits; 0, or what ended the generator early. `*ret_next_seq` continues from here. */
 int mr_generator_stop(struct mr_generator *generator, uint64_t *ret_next_seq);

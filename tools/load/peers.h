@@ -51,6 +51,7 @@ struct mr_peer {
 	const char *title;           /* for people */
 	const char *const *programs; /* that it needs, NULL-terminated; may be NULL */
 	bool in_kernel;              /* no program touches a datagram */
+	bool raw_frames;             /* what it delivers are the generator's frames: native XDP */
 	bool own;                    /* this project's relay: many sessions are tried, too */
 	bool turns_back;             /* sends everything back to the client: no relay, a floor */
 	bool one_client;             /* serves the first client that it hears of, and no other */

@@ -68,12 +68,12 @@ static void idler_stop(pid_t *pid)
 
 /** Hands the contestant's endpoints to the generator and starts it. */
 static int start_generator(const struct mr_turn_bed *bed, struct mr_contestant *contestant,
-	uint32_t sessions, bool answer)
+	uint32_t sessions, enum mr_bench_sink sink)
 {
 	memcpy(mr_generator_endpoints(bed->generator), contestant->endpoints,
 		sessions * sizeof(*contestant->endpoints));
 	return mr_generator_start(bed->generator, &contestant->topology, sessions,
-		contestant->next_seq, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI_MANY, answer);
+		contestant->next_seq, MR_PEER_TARGET_LO, MR_PEER_TARGET_HI_MANY, sink);
 }
 
 int mr_turn_answer_all(const struct mr_turn_bed *bed, struct mr_contestant *contestant)
@@ -83,7 +83,7 @@ int mr_turn_answer_all(const struct mr_turn_bed *bed, struct mr_contestant *cont
 	int r;
 
 	mr_topology_pin(&contestant->topology, bed->relay_cpu, bed->generator_cpu, napi);
-	r = start_generator(bed, contestant, contestant->n_endpoints, true);
+	r = start_generator(bed, contestant, contestant->n_endpoints, MR_BENCH_SINK_ANSWERS);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0;
@@ -146,7 +146,8 @@ static int measure(const struct mr_turn_bed *bed, struct mr_contestant *contesta
 
 	if (r < 0)
 		return r;
-	r = start_generator(bed, contestant, sessions, false);
+	r = start_generator(bed, contestant, sessions,
+		contestant->peer->raw_frames ? MR_BENCH_SINK_RECIRCULATES : MR_BENCH_SINK_FREES);
 	if (r == 0) {
 		poll(NULL, 0, WARM_MS);
 		take_reading(bed, contestant, idler, napi, n_napi, &before);
