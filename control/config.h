@@ -44,6 +44,7 @@ enum mr_config_action {
 	MR_CONFIG_RUN,
 	MR_CONFIG_HELP,
 	MR_CONFIG_VERSION,
+	MR_CONFIG_DETACH,
 };
 
 /** The command line, checked for form only. Strings belong to argv. */

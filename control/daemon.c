@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api.h"
+#include "attached.h"
 #include "events.h"
 #include "feed.h"
 #include "host.h"
@@ -160,6 +161,13 @@ static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
 			mr_strv_join(&daemon->routes.carriers, text, 64));
 		return r;
 	}
+	if (selection->dataplane == MR_DATAPLANE_DPDK)
+		mr_attached_forget(config); /* nothing of it outlives the daemon */
+	else if ((r = mr_attached_note(config)))
+		mr_log_warning(
+			"%s: what is attached can't be noted there: %s; moshrelay detach will "
+			"need a running daemon",
+			config->run_dir, strerror(-r));
 	selection->ops->describe(selection->backend, text, sizeof(text));
 	mr_log_info("dataplane %s: %s", mr_dataplane_name(selection->dataplane), text);
 	return 0;
@@ -409,6 +417,7 @@ static void stop_dataplane(struct mr_daemon *daemon)
 	}
 	selection->ops->detach(selection->backend);
 	mr_vlan_offload_put_back(daemon->changes);
+	mr_attached_forget(&daemon->config);
 }
 
 /* Who asked for the dataplane to be taken off waits for this answer. */

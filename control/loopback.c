@@ -135,15 +135,21 @@ static int ensure(const struct mr_loopback *loopback, int family)
 
 /* Off again, where it was; but a router's interfaces all forward. */
 static void restore(
-	struct mr_loopback *loopback, const char *change, const char *lo, const char *router)
+	struct mr_changes *changes, const char *change, const char *lo, const char *router)
 {
 	char value;
 
-	if (!loopback->changes || !mr_changes_has(loopback->changes, change))
+	if (!mr_changes_has(changes, change))
 		return;
 	if (!sysctl_read(router, &value) && value == '0')
 		(void)sysctl_write(lo, '0');
-	(void)mr_changes_remove(loopback->changes, change);
+	(void)mr_changes_remove(changes, change);
+}
+
+void mr_loopback_put_back(struct mr_changes *changes)
+{
+	restore(changes, CHANGE_V4, FORWARDING_V4, ROUTER_V4);
+	restore(changes, CHANGE_V6, FORWARDING_V6, ROUTER_V6);
 }
 
 static void changed(unsigned changes, void *context)
@@ -196,9 +202,7 @@ void mr_loopback_close(struct mr_loopback *loopback, bool put_back)
 	if (!loopback)
 		return;
 	mr_netlink_ignore(loopback->netlink, loopback);
-	if (put_back) {
-		restore(loopback, CHANGE_V4, FORWARDING_V4, ROUTER_V4);
-		restore(loopback, CHANGE_V6, FORWARDING_V6, ROUTER_V6);
-	}
+	if (put_back && loopback->changes)
+		mr_loopback_put_back(loopback->changes);
 	free(loopback);
 }

@@ -30,9 +30,14 @@ int mr_loopback_open(struct mr_netlink *netlink, struct mr_changes *changes,
 	struct mr_why *ret_why);
 
 /**
- * Stops watching. `put_back` false: forwarding stays as it is, for XDP goes on without us. True:
- * what `changes` says was turned on by us goes off again, unless the host has become a router since
- * (all interfaces forward): then lo forwards as the others do. NULL is allowed.
+ * What `changes` says was turned on by us goes off again, unless the host has become a router since
+ * (all interfaces forward): then lo forwards as the others do.
+ */
+void mr_loopback_put_back(struct mr_changes *changes);
+
+/**
+ * Stops watching. `put_back` false: forwarding stays as it is, for XDP goes on without us. True: as
+ * mr_loopback_put_back(). NULL is allowed.
  */
 void mr_loopback_close(struct mr_loopback *loopback, bool put_back);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "attached.h"
 #include "config.h"
 #include "daemon.h"
 
@@ -14,6 +15,21 @@ enum exit_status {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 };
+
+/** Takes over `config`. */
+static int detach(struct mr_config *config)
+{
+	struct mr_why why;
+	size_t links;
+	int r = mr_attached_detach(config, &links, &why);
+
+	if (r)
+		mr_log_error("can't detach: %s", why.text);
+	else
+		printf("interfaces taken off: %zu\n", links);
+	mr_config_clear(config);
+	return r ? EXIT_FAILED : EXIT_DONE;
+}
 
 static int run(const struct mr_options *options)
 {
@@ -27,6 +43,8 @@ static int run(const struct mr_options *options)
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	}
 	mr_log_init(config.log_level);
+	if (options->action == MR_CONFIG_DETACH)
+		return detach(&config);
 	if (mr_daemon_start(options, &config, &daemon))
 		return EXIT_FAILED;
 	mr_daemon_run(daemon);

@@ -28,6 +28,8 @@ const char mr_options_help[] =
 	"      --pin-dir DIR          on a BPF file system (/sys/fs/bpf/moshrelay)\n"
 	"      --metrics ADDRESS:PORT answer GET /metrics there, for Prometheus (off)\n"
 	"      --log-level LEVEL      error, warning, notice, info or debug (info)\n"
+	"      --detach               don't run: take off what a daemon that is gone has left\n"
+	"                             attached; as moshrelay detach does then\n"
 	"  -h, --help                 this text\n"
 	"  -V, --version              the version\n"
 	"\n"
@@ -45,6 +47,7 @@ enum option_id {
 	OPT_PIN_DIR,
 	OPT_METRICS,
 	OPT_LOG_LEVEL,
+	OPT_DETACH,
 };
 
 static const struct option long_options[] = {
@@ -60,6 +63,7 @@ static const struct option long_options[] = {
 	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
 	{"metrics", required_argument, NULL, OPT_METRICS},
 	{"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+	{"detach", no_argument, NULL, OPT_DETACH},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{0},
@@ -111,6 +115,9 @@ static int take_option(struct mr_options *options, int id, const char *text, str
 		if (!r)
 			r = mr_strv_add(&options->addresses, text);
 		break;
+	case OPT_DETACH:
+		options->action = MR_CONFIG_DETACH;
+		break;
 	case 'h':
 		options->action = MR_CONFIG_HELP;
 		break;
@@ -123,13 +130,19 @@ static int take_option(struct mr_options *options, int id, const char *text, str
 	return r;
 }
 
+/* What stands behind --help or --version isn't looked at. */
+static bool says_and_ends(const struct mr_options *options)
+{
+	return options->action == MR_CONFIG_HELP || options->action == MR_CONFIG_VERSION;
+}
+
 int mr_options_parse(int argc, char **argv, struct mr_options *ret_options, struct mr_why *ret_why)
 {
 	struct mr_options options = {0};
 	int id, r = 0;
 
 	opterr = 0;
-	while (!r && options.action == MR_CONFIG_RUN &&
+	while (!r && !says_and_ends(&options) &&
 		(id = getopt_long(argc, argv, ":c:i:hV", long_options, NULL)) != -1) {
 		if (id == '?' || id == ':') {
 			snprintf(ret_why->text, sizeof(ret_why->text), "%.64s: %s",
@@ -140,7 +153,7 @@ int mr_options_parse(int argc, char **argv, struct mr_options *ret_options, stru
 			r = take_option(&options, id, optarg, ret_why);
 		}
 	}
-	if (!r && options.action == MR_CONFIG_RUN && optind < argc) {
+	if (!r && !says_and_ends(&options) && optind < argc) {
 		snprintf(ret_why->text, sizeof(ret_why->text),
 			"%.64s: only options are expected here", argv[optind]);
 		r = -EINVAL;

@@ -161,6 +161,13 @@ struct mr_backend_ops {
 extern const struct mr_backend_ops mr_backend_xdp; /* both XDP modes */
 
 /**
+ * Takes off and unpins what a daemon that is gone left below `pin_dir`, of whatever layout. How
+ * many interfaces that were is in `*ret_links`, 0 where there is nothing. 0 or -errno; then some of
+ * it may be left.
+ */
+int mr_xdp_unpin(const char *pin_dir, size_t *ret_links, struct mr_why *ret_why);
+
+/**
  * The DPDK module exports this symbol; the daemon loads it with dlopen(). `layout` guards against a
  * module of another build.
  */

@@ -15,7 +15,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#define LINK_PREFIX "link-"
+#define LINK_PREFIX MR_XDP_LINK_PREFIX
 
 static bool attached_generic(unsigned ifindex)
 {

@@ -85,8 +85,7 @@ static int refuse_pins(const struct mr_backend *b, struct mr_why *ret_why)
 {
 	return mr_why_set(ret_why, -EPROTO,
 		"the tables pinned in %s are of another version of moshrelay: run \"moshrelay "
-		"detach\" with that version, or remove the directory; sessions come back from the "
-		"store",
+		"detach\", or remove the directory; sessions come back from the store",
 		b->pin_dir);
 }
 
@@ -222,9 +221,8 @@ static int load_program(struct mr_backend *b, const struct mr_backend_config *co
 		return explain_load(b, rc, ret_why);
 	if (found && b->max_sessions < config->max_sessions)
 		return mr_why_set(ret_why, -EPROTO,
-			"the pinned tables hold %u sessions, not %u: start with the smaller number "
-			"and run \"moshrelay detach\", or remove %s; sessions come back from the "
-			"store",
+			"the pinned tables hold %u sessions, not %u: run \"moshrelay detach\", or "
+			"remove %s, and start again; sessions come back from the store",
 			b->max_sessions, config->max_sessions, b->pin_dir);
 	return 0;
 }

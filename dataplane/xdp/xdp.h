@@ -13,6 +13,9 @@
 
 struct ring_buffer;
 
+/* A link's pin is called this and the interface. */
+#define MR_XDP_LINK_PREFIX "link-"
+
 /** An interface that the program is attached to. */
 struct mr_xdp_port {
 	char name[IF_NAMESIZE];

@@ -222,5 +222,5 @@ port_bound() {
 }
 
 no_xdp() {
-	! ip -n "$1" link show | grep -q ' xdp'
+	[[ $(ip -n "$1" link show) != *' xdp'* ]]
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * drain.c - moshrelay drain and moshrelay detach: what an administrator does before maintenance.
+ * drain.c - moshrelay drain: what an administrator does before maintenance.
  */
 #include <stdio.h>
 
@@ -13,35 +13,22 @@ static const struct mr_option options[] = {
 	{0},
 };
 
-/** Takes over `params`. */
-static enum mr_exit ask(const struct mr_call *call, const char *what, const char *method,
-	json_t *params, const char *done)
+static enum mr_exit run(const struct mr_call *call)
 {
 	mr_cleanup(mr_json_decrefp) json_t *result = NULL;
-	enum mr_exit status;
+	bool off = call->values[OFF];
+	enum mr_exit status = mr_connection_ask(
+		call, "cannot drain", "drain", json_pack("{s:b}", "draining", !off), &result);
 
-	status = mr_connection_ask(call, what, method, params, &result);
 	if (status)
 		return status;
 	if (call->json)
 		mr_print_json(result);
 	else
-		puts(done);
+		puts(off ? "new sessions are taken again"
+			 : "new sessions are refused until drain --off, or the daemon's next "
+			   "start");
 	return MR_EXIT_DONE;
-}
-
-static enum mr_exit run_drain(const struct mr_call *call)
-{
-	bool off = call->values[OFF];
-
-	return ask(call, "cannot drain", "drain", json_pack("{s:b}", "draining", !off),
-		off ? "new sessions are taken again"
-		    : "new sessions are refused until drain --off, or the daemon's next start");
-}
-
-static enum mr_exit run_detach(const struct mr_call *call)
-{
-	return ask(call, "cannot detach", "detach", NULL, "the dataplane is off the interfaces");
 }
 
 const struct mr_command mr_command_drain = {
@@ -50,14 +37,5 @@ const struct mr_command mr_command_drain = {
 	.summary = "refuse new sessions, keep the rest",
 	.options = options,
 	.max_args = 0,
-	.run = run_drain,
-};
-
-const struct mr_command mr_command_detach = {
-	.name = "detach",
-	.arguments = "",
-	.summary = "take the dataplane off the interfaces",
-	.details = "Nothing is relayed from then on; the sessions stay in the store.",
-	.max_args = 0,
-	.run = run_detach,
+	.run = run,
 };

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * attached.c - see attached.h. Whoever asks a running daemon to detach doesn't come here.
+ */
+#include "attached.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "host.h"
+#include "loopback.h"
+#include "vlan_offload.h"
+
+/* Whoever reads the note may stand elsewhere. */
+static void make_absolute(const char *path, char ret_path[static PATH_MAX])
+{
+	if (!realpath(path, ret_path))
+		snprintf(ret_path, PATH_MAX, "%s", path);
+}
+
+static int path_of(const struct mr_config *config, const char *suffix, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%s/" MR_ATTACHED_FILE "%s", config->run_dir, suffix);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+int mr_attached_note(const struct mr_config *config)
+{
+	char pin_dir[PATH_MAX], state_dir[PATH_MAX], path[PATH_MAX], path_new[PATH_MAX];
+	json_t *note;
+	int r = path_of(config, "", path, sizeof(path));
+
+	if (!r)
+		r = path_of(config, ".new", path_new, sizeof(path_new));
+	if (r)
+		return r;
+	make_absolute(config->pin_dir, pin_dir);
+	make_absolute(config->state_dir, state_dir);
+	note = json_pack("{s:s, s:s}", "pin_dir", pin_dir, "state_dir", state_dir);
+	if (!note)
+		return -EILSEQ;
+	if (json_dump_file(note, path_new, JSON_COMPACT))
+		r = -EIO;
+	else if (rename(path_new, path))
+		r = -errno;
+	json_decref(note);
+	return r;
+}
+
+void mr_attached_forget(const struct mr_config *config)
+{
+	char path[PATH_MAX];
+
+	if (!path_of(config, "", path, sizeof(path)))
+		unlink(path);
+}
+
+static int put_back(const struct mr_config *config)
+{
+	struct mr_changes *changes;
+	int r = mr_changes_open(config->state_dir, &changes);
+
+	if (r)
+		return r;
+	mr_loopback_put_back(changes);
+	mr_vlan_offload_put_back(changes);
+	mr_changes_close(changes);
+	return 0;
+}
+
+int mr_attached_detach(const struct mr_config *config, size_t *ret_links, struct mr_why *ret_why)
+{
+	int lock_fd, r = mr_host_prepare(config, &lock_fd, ret_why);
+
+	if (r)
+		return r;
+	r = mr_xdp_unpin(config->pin_dir, ret_links, ret_why);
+	if (!r) {
+		r = put_back(config);
+		if (r)
+			snprintf(ret_why->text, sizeof(ret_why->text),
+				"what was changed on this host can't be put back: %s",
+				strerror(-r));
+	}
+	if (!r)
+		mr_attached_forget(config);
+	close(lock_fd);
+	return r;
+}
