@@ -23,6 +23,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#define STATE_PIN "state" /* the map that says of what layout the others are */
+
 char *mr_xdp_pin_path(const struct mr_backend *backend, const char *prefix, const char *name)
 {
 	char *path;
@@ -92,7 +94,7 @@ static int refuse_pins(const struct mr_backend *b, struct mr_why *ret_why)
 /* Refuses pins of another layout in words, before libbpf would in numbers. 1: there are pins. */
 static int check_pins(const struct mr_backend *b, struct mr_why *ret_why)
 {
-	char *path = mr_xdp_pin_path(b, "", "state");
+	char *path = mr_xdp_pin_path(b, "", STATE_PIN);
 	struct bpf_map_info info = {};
 	struct mr_state state = {};
 	uint32_t zero = 0, size = sizeof(info);
@@ -118,11 +120,39 @@ static int check_pins(const struct mr_backend *b, struct mr_why *ret_why)
 	return state.layout ? 1 : 0;
 }
 
-/* Takes the maps that are pinned, at their sizes, and sizes the others as configured. */
-static int prepare_maps(struct mr_backend *b, const struct mr_backend_config *config)
+static void unpin(const struct mr_backend *b, const char *name)
+{
+	char *path = mr_xdp_pin_path(b, "", name);
+
+	if (path)
+		unlink(path);
+	free(path);
+}
+
+/* The state first: what is pinned without it counts for nothing, however far this has got. */
+static void unpin_maps(struct mr_backend *b)
 {
 	struct bpf_map *map;
 
+	unpin(b, STATE_PIN);
+	bpf_object__for_each_map(map, b->skel->obj)
+	{
+		if (!bpf_map__is_internal(map))
+			unpin(b, bpf_map__name(map));
+	}
+}
+
+/*
+ * Takes the maps that are pinned, at their sizes, and sizes the others as configured. `found`
+ * false: pins are what a start or a detach has left that was killed; keys in them would lead to
+ * nothing.
+ */
+static int prepare_maps(struct mr_backend *b, const struct mr_backend_config *config, bool found)
+{
+	struct bpf_map *map;
+
+	if (!found)
+		unpin_maps(b);
 	bpf_map__set_max_entries(b->skel->maps.sessions, config->max_sessions);
 	bpf_map__set_max_entries(b->skel->maps.buckets, mr_bucket_count(config->max_sessions));
 	bpf_map__set_max_entries(b->skel->maps.ports,
@@ -145,18 +175,9 @@ static int prepare_maps(struct mr_backend *b, const struct mr_backend_config *co
 	return 0;
 }
 
-static void unpin_maps(struct mr_backend *b)
+static void remove_pins(struct mr_backend *b)
 {
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, b->skel->obj)
-	{
-		char *path = mr_xdp_pin_path(b, "", bpf_map__name(map));
-
-		if (path)
-			unlink(path);
-		free(path);
-	}
+	unpin_maps(b);
 	rmdir(b->pin_dir);
 }
 
@@ -171,7 +192,8 @@ static bool stores_in_order(void)
 }
 
 /* Multi-buffer frames need kernel 5.18; before it there are none, and the flag is refused. */
-static int load(struct mr_backend *b, const struct mr_backend_config *config, bool frags)
+static int load(
+	struct mr_backend *b, const struct mr_backend_config *config, bool found, bool frags)
 {
 	int rc;
 
@@ -181,7 +203,7 @@ static int load(struct mr_backend *b, const struct mr_backend_config *config, bo
 	b->skel->rodata->quick = stores_in_order();
 	if (!frags)
 		bpf_program__set_flags(b->skel->progs.moshrelay, 0);
-	rc = prepare_maps(b, config);
+	rc = prepare_maps(b, config, found);
 	return rc < 0 ? rc : relay_bpf__load(b->skel);
 }
 
@@ -211,10 +233,10 @@ static int load_program(struct mr_backend *b, const struct mr_backend_config *co
 		return found;
 	*ret_adopted = found; /* whatever comes: pins that were there stay */
 	before = libbpf_set_print(quiet);
-	rc = load(b, config, true);
+	rc = load(b, config, found, true);
 	if (rc == -EINVAL) {
 		relay_bpf__destroy(b->skel);
-		rc = load(b, config, false);
+		rc = load(b, config, found, false);
 	}
 	libbpf_set_print(before);
 	if (rc < 0)
@@ -298,7 +320,7 @@ static int xdp_open(const struct mr_backend_config *config, struct mr_backend **
 	rc = start(b, config, &adopted, ret_why);
 	if (rc < 0) {
 		if (!adopted && b->skel)
-			unpin_maps(b);
+			remove_pins(b);
 		free_backend(b);
 		return rc;
 	}
@@ -310,7 +332,7 @@ static int xdp_open(const struct mr_backend_config *config, struct mr_backend **
 static void xdp_detach(struct mr_backend *b)
 {
 	mr_xdp_detach(b);
-	unpin_maps(b);
+	remove_pins(b);
 	free_backend(b);
 }
 

@@ -30,6 +30,20 @@ static void *map_whole(struct bpf_map *map, size_t size)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+/* A daemon that was killed while it put one may not have come to where packets look for it. */
+static int take_addresses(struct mr_backend *b)
+{
+	static const struct mr_addr none;
+	int rc = 0;
+
+	for (uint32_t slot = 0; slot < MR_PUBLIC_MAX && rc >= 0; slot++) {
+		rc = mr_xdp_address_get(b, slot, &b->addresses[slot]);
+		if (rc >= 0 && !mr_addr_equal(&b->addresses[slot], &none))
+			rc = mr_xdp_keys_add_address(b, slot, &b->addresses[slot]);
+	}
+	return rc;
+}
+
 int mr_xdp_keys_map(struct mr_backend *b)
 {
 	b->lines = map_whole(b->skel->maps.ports, lines_size(b));
@@ -38,13 +52,7 @@ int mr_xdp_keys_map(struct mr_backend *b)
 	b->buckets = map_whole(b->skel->maps.buckets, buckets_size(b));
 	if (!b->buckets)
 		return -errno;
-	for (uint32_t slot = 0; slot < MR_PUBLIC_MAX; slot++) {
-		int rc = mr_xdp_address_get(b, slot, &b->addresses[slot]);
-
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	return take_addresses(b);
 }
 
 void mr_xdp_keys_unmap(struct mr_backend *b)

@@ -272,6 +272,51 @@ Test(backend, pins_of_another_version_are_refused_in_words)
 	}
 }
 
+/* What a detach leaves that is killed once it has begun to remove pins, or a start before its end.
+ */
+Test(backend, pins_without_a_state_are_leftovers)
+{
+	struct mr_addr addr = mr_addr_from_v4(mr_cpu_to_be32(0x0a020002));
+	struct mr_key key = mr_key_public(&addr, mr_cpu_to_be16(60001));
+	struct mr_ref ref = {.index = 1, .public_slot = 0};
+	struct mr_backend *b;
+	char path[128];
+
+	for (int turn = 0; turn < 2; turn++) {
+		b = must_open(false);
+		cr_assert(zero(int, ops->address_put(b, 0, &addr)));
+		cr_assert(zero(int, ops->public_put(b, &key, ref)), "an old key is there");
+		ops->close(b);
+		snprintf(path, sizeof(path), "%s/link-mr0", pin_dir);
+		cr_assert(zero(int, unlink(path)));
+		snprintf(path, sizeof(path), "%s/state", pin_dir);
+		cr_assert(zero(int, unlink(path)));
+	}
+	ops->detach(must_open(false));
+}
+
+Test(backend, an_address_that_was_put_by_half_is_put_whole)
+{
+	struct mr_addr addr = mr_addr_from_v4(mr_cpu_to_be32(0x0a020002)), back;
+	struct mr_key key = mr_key_public(&addr, mr_cpu_to_be16(60001));
+	struct mr_ref ref = {.index = 1, .public_slot = 9};
+	struct mr_backend *b = must_open(false);
+	uint32_t slot = 9;
+	char path[128];
+	int fd;
+
+	ops->close(b);
+	snprintf(path, sizeof(path), "%s/addresses", pin_dir);
+	fd = bpf_obj_get(path);
+	cr_assert(zero(int, bpf_map_update_elem(fd, &slot, &addr, 0)));
+	close(fd);
+	b = must_open(true);
+	cr_assert(zero(int, ops->address_get(b, slot, &back)));
+	cr_assert(mr_addr_equal(&addr, &back));
+	cr_assert(zero(int, ops->public_put(b, &key, ref)), "packets would not find it");
+	ops->detach(b);
+}
+
 Test(backend, somebody_elses_program_is_left_alone)
 {
 	struct mr_backend *b = must_open(false), *second = NULL;
