@@ -322,12 +322,15 @@ class Tables:
         opened = {r[0] for r in records.values() if r[1]}
         check(opened == set(live), f"records differ: {opened ^ set(live)}")
         keys = 0
-        for at, entry in enumerate(struct.unpack("=%dI" % (64 * 65536), self.ports[:])):
-            if not entry:
+        for slot in range(64):
+            line = self.ports[slot << 18 : slot + 1 << 18]
+            if line.count(0) == len(line):
                 continue
-            identity, is_open, port, _ = records[entry - 1]
-            check(is_open and identity in live and port == at % 65536, f"port key {at % 65536} to {identity}")
-            keys += 1
+            for at, entry in enumerate(struct.unpack("=65536I", line)):
+                if entry:
+                    identity, is_open, port, _ = records[entry - 1]
+                    check(is_open and identity in live and port == at, f"port key {at} to {identity}")
+                    keys += 1
         check(keys == 2 * len(live), f"{keys} public keys of {len(live)} sessions")
         entries = []
         for at in range(0, len(self.buckets), 64):
