@@ -39,22 +39,9 @@ int mr_mirror_init(struct mr_mirror *mirror)
 	return mirror->ethtool_fd < 0 ? -errno : 0;
 }
 
-void mr_mirror_forget(struct mr_mirror *mirror)
-{
-	mirror->n_ifaces = 0;
-	mirror->n_addresses = 0;
-}
-
-void mr_mirror_forget_neighbours(struct mr_mirror *mirror)
-{
-	tdestroy(mirror->neighbours, free);
-	mirror->neighbours = NULL;
-	mirror->n_neighbours = 0;
-}
-
 void mr_mirror_fini(struct mr_mirror *mirror)
 {
-	mr_mirror_forget_neighbours(mirror);
+	tdestroy(mirror->neighbours, free);
 	free(mirror->ifaces);
 	free(mirror->addresses);
 	if (mirror->ethtool_fd >= 0)

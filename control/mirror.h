@@ -37,10 +37,6 @@ struct mr_mirror_neighbour {
 int mr_mirror_init(struct mr_mirror *mirror);
 void mr_mirror_fini(struct mr_mirror *mirror);
 
-/** Forgets all interfaces and addresses, or all neighbours, before they are read anew. */
-void mr_mirror_forget(struct mr_mirror *mirror);
-void mr_mirror_forget_neighbours(struct mr_mirror *mirror);
-
 /** NULL: no such interface. Good until the mirror changes. */
 const struct mr_iface *mr_mirror_iface(const struct mr_mirror *mirror, uint32_t ifindex);
 

@@ -296,11 +296,23 @@ static void neighbour_changed(uint16_t type, uint32_t ifindex, const struct mr_a
 	}
 }
 
+/* That some of them are gone may be among the news that were lost. */
+static void entries_again(struct mr_neigh *neigh)
+{
+	struct next_hop *entry;
+
+	TAILQ_FOREACH (entry, &neigh->entries, link)
+		entry->again = true;
+	neigh->n_again = neigh->n_entries;
+}
+
 static void network_changed(unsigned changes, void *context)
 {
 	struct mr_neigh *neigh = context;
 	uint64_t now_ms = uv_now(neigh->tick.loop);
 
+	if (changes & MR_NETLINK_RESYNC)
+		entries_again(neigh);
 	if (changes & (MR_NETLINK_DEFAULT_ROUTES | MR_NETLINK_LINKS | MR_NETLINK_RESYNC))
 		gateways_update(neigh);
 	if (!(changes &

@@ -22,6 +22,8 @@
 #define LISTENERS_MAX 16
 #define EVENT_BUFFER  (4 << 20) /* octets of events that may wait before some are lost */
 #define BATCH_MAX     256       /* datagrams read in one go, so that clients are served too */
+#define STALE_MAX     100000    /* thrown away in one go: more than EVENT_BUFFER holds */
+#define RESYNC_MS     1000      /* until the next try, where reading everything anew fails */
 
 struct listener {
 	union {
@@ -35,6 +37,8 @@ struct mr_netlink {
 	struct mnl_socket *events;
 	struct mnl_socket *requests;
 	uv_poll_t poll;
+	uv_timer_t again; /* after a resync that failed */
+	unsigned handles; /* of these two, that are not closed yet */
 	struct mr_mirror mirror;
 	uint32_t sequence;
 	unsigned changes; /* since the listeners were called last */
@@ -66,7 +70,8 @@ struct reply {
 	uint32_t sequence;
 	mr_netlink_reply_fn *fn;
 	void *context;
-	int error; /* the first one; the answer is read to its end all the same */
+	int error;        /* the first one; the answer is read to its end all the same */
+	bool interrupted; /* the table changed under the dump: what there is is handed out anyway */
 	bool complete;
 };
 
@@ -81,7 +86,7 @@ static void reply_handle(struct reply *reply, const char *data, size_t length)
 		if (message->nlmsg_seq != reply->sequence)
 			continue; /* a late answer to a request that was given up */
 		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-			error = -EINTR;
+			reply->interrupted = true;
 		if (message->nlmsg_type == NLMSG_ERROR) {
 			const struct nlmsgerr *result = mnl_nlmsg_get_payload(message);
 			error = mnl_nlmsg_get_payload_len(message) < sizeof(*result)
@@ -117,7 +122,7 @@ int mr_netlink_request(struct mr_netlink *netlink, struct nlmsghdr *request,
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
 		reply_handle(&reply, netlink->reply_buffer, (size_t)length);
 	}
-	return reply.error;
+	return reply.error ? reply.error : reply.interrupted ? -EINTR : 0;
 }
 
 /* Reading everything anew */
@@ -153,7 +158,7 @@ static int dump(struct mr_netlink *netlink, uint16_t type, size_t header_size)
 	return mr_netlink_request(netlink, request, take_in, netlink);
 }
 
-static int read_all(struct mr_netlink *netlink)
+static int dump_all(struct mr_netlink *netlink)
 {
 	static const struct {
 		uint16_t type;
@@ -164,8 +169,6 @@ static int read_all(struct mr_netlink *netlink)
 		{RTM_GETNEIGH, sizeof(struct ndmsg)},
 	};
 
-	mr_mirror_forget(&netlink->mirror);
-	mr_mirror_forget_neighbours(&netlink->mirror);
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
 		int error = -EINTR;
 		/* The kernel says when a table changed under the dump; a few tries are enough, for
@@ -176,6 +179,25 @@ static int read_all(struct mr_netlink *netlink)
 			return error;
 	}
 	return 0;
+}
+
+/* An error leaves the mirror as it was: what is missing there is taken for gone. */
+static int read_all(struct mr_netlink *netlink)
+{
+	struct mr_mirror other = netlink->mirror;
+	int error;
+
+	netlink->mirror = (struct mr_mirror){.ethtool_fd = other.ethtool_fd};
+	error = dump_all(netlink);
+	if (error) {
+		struct mr_mirror half = netlink->mirror;
+
+		netlink->mirror = other;
+		other = half;
+	}
+	other.ethtool_fd = -1; /* the mirror's that stays */
+	mr_mirror_fini(&other);
+	return error;
 }
 
 /* Events */
@@ -240,11 +262,25 @@ static void event(struct mr_netlink *netlink, const struct nlmsghdr *message)
 	}
 }
 
+/* What waits is older than what is read anew, and would undo it. */
+static void throw_away(struct mr_netlink *netlink)
+{
+	for (int i = 0; i < STALE_MAX; i++) {
+		ssize_t length = mnl_socket_recvfrom(
+			netlink->events, netlink->event_buffer, sizeof(netlink->event_buffer));
+		if (length < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+	}
+}
+
+static void try_again(uv_timer_t *again);
+
 static void resync(struct mr_netlink *netlink)
 {
 	netlink->resyncs++;
-	/* An error leaves the mirror with less than there is; the next event or resync mends it. */
-	(void)read_all(netlink);
+	throw_away(netlink);
+	if (read_all(netlink))
+		uv_timer_start(&netlink->again, try_again, RESYNC_MS, 0);
 	netlink->changes |= MR_NETLINK_RESYNC | MR_NETLINK_LINKS | MR_NETLINK_ADDRESSES |
 		MR_NETLINK_ROUTES | MR_NETLINK_DEFAULT_ROUTES | MR_NETLINK_NEIGHBOURS |
 		MR_NETLINK_FORWARDING;
@@ -252,15 +288,13 @@ static void resync(struct mr_netlink *netlink)
 
 static void events_read(struct mr_netlink *netlink, bool lost)
 {
-	for (int i = 0; i < BATCH_MAX; i++) {
+	for (int i = 0; !lost && i < BATCH_MAX; i++) {
 		ssize_t length = mnl_socket_recvfrom(
 			netlink->events, netlink->event_buffer, sizeof(netlink->event_buffer));
 		if (length < 0 && errno == EINTR)
 			continue;
-		if (length < 0 && (errno == ENOBUFS || errno == ENOSPC)) {
+		if (length < 0 && (errno == ENOBUFS || errno == ENOSPC))
 			lost = true;
-			continue; /* read on: what waits is older than what is read anew */
-		}
 		if (length <= 0)
 			break;
 		const struct nlmsghdr *message = (const void *)netlink->event_buffer;
@@ -281,7 +315,15 @@ static void events_read(struct mr_netlink *netlink, bool lost)
 static void events_readable(uv_poll_t *poll, int status, int uv_events)
 {
 	(void)uv_events;
+	/* libuv stops to look at a descriptor that has an error, as one has that lost events. */
+	if (status < 0)
+		(void)uv_poll_start(poll, UV_READABLE, events_readable);
 	events_read(poll->data, status < 0);
+}
+
+static void try_again(uv_timer_t *again)
+{
+	events_read(again->data, true);
 }
 
 void mr_netlink_catch_up(struct mr_netlink *netlink)
@@ -371,6 +413,9 @@ int mr_netlink_open(uv_loop_t *loop, struct mr_netlink **ret_netlink, struct mr_
 	if (error)
 		goto fail;
 	netlink->poll.data = netlink;
+	uv_timer_init(loop, &netlink->again);
+	netlink->again.data = netlink;
+	netlink->handles = 2;
 	error = uv_poll_start(&netlink->poll, UV_READABLE, events_readable);
 	assert(!error);
 	*ret_netlink = netlink;
@@ -382,15 +427,20 @@ fail:
 	return error;
 }
 
-static void poll_closed(uv_handle_t *handle)
+static void handle_closed(uv_handle_t *handle)
 {
-	netlink_free(handle->data);
+	struct mr_netlink *netlink = handle->data;
+
+	if (--netlink->handles == 0)
+		netlink_free(netlink);
 }
 
 void mr_netlink_close(struct mr_netlink *netlink)
 {
-	if (netlink)
-		uv_close((uv_handle_t *)&netlink->poll, poll_closed);
+	if (!netlink)
+		return;
+	uv_close((uv_handle_t *)&netlink->poll, handle_closed);
+	uv_close((uv_handle_t *)&netlink->again, handle_closed);
 }
 
 int mr_netlink_on_change(struct mr_netlink *netlink, mr_netlink_change_fn *fn, void *context)

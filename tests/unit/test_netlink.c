@@ -10,6 +10,9 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
 
 #include "feed.h"
 #include "mirror.h"
@@ -222,19 +225,85 @@ Test(net, each_kind_of_event_is_told_as_what_it_is)
 	netbed_close(&bed);
 }
 
-Test(net, lost_events_are_made_up_for)
+/* More events than the socket holds, while nobody reads; w0 has an MTU of 1234 at their end. */
+static void lose_events(void)
+{
+	netbed_here("for i in $(seq 15000); do echo link set w0 mtu $((1400 + i %% 2)); done |"
+		    "ip -batch -");
+	netbed_here("ip link set w0 mtu 1234");
+}
+
+static uint32_t mtu_of_w0(const struct netbed *bed)
+{
+	const struct mr_iface *iface = mr_netlink_iface_by_name(bed->netlink, "w0");
+
+	return iface ? iface->mtu : 0;
+}
+
+Test(net, lost_events_are_made_up_for_and_later_ones_are_heard)
 {
 	struct netbed bed;
 	netbed_open(&bed);
 	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
-	/* More events than the socket holds, while nobody reads. */
 	netbed_here("ip link add w0 type veth peer name w1");
-	netbed_here("for i in $(seq 15000); do echo link set w0 mtu $((1400 + i %% 2)); done |"
-		    "ip -batch -");
-	netbed_here("ip link set w0 mtu 1234");
-	expect(&bed, MR_NETLINK_RESYNC | MR_NETLINK_LINKS | MR_NETLINK_ROUTES);
-	cr_assert_geq(mr_netlink_resyncs(bed.netlink), 1);
-	cr_assert_eq(mr_netlink_iface_by_name(bed.netlink, "w0")->mtu, 1234);
+	for (uint64_t times = 1; times <= 2; times++) {
+		lose_events();
+		expect(&bed, MR_NETLINK_RESYNC | MR_NETLINK_LINKS | MR_NETLINK_ROUTES);
+		cr_assert_eq(mr_netlink_resyncs(bed.netlink), times);
+		cr_assert_eq(mtu_of_w0(&bed), 1234, "what waited was older");
+		netbed_here("ip link set w0 mtu 1300");
+		expect(&bed, MR_NETLINK_LINKS);
+		cr_assert_eq(mtu_of_w0(&bed), 1300);
+	}
+	netbed_close(&bed);
+}
+
+/* The socket that requests are made on is the one with a limit to how long it waits. */
+static int request_fd(void)
+{
+	for (int fd = 0; fd < 256; fd++) {
+		struct timeval wait = {0};
+		int domain = 0;
+		socklen_t size = sizeof(domain), wait_size = sizeof(wait);
+
+		if (!getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) &&
+			domain == AF_NETLINK &&
+			!getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, &wait_size) && wait.tv_sec)
+			return fd;
+	}
+	return -1;
+}
+
+static bool mtu_is_1234(void *bed)
+{
+	return mtu_of_w0(bed) == 1234;
+}
+
+Test(net, where_reading_anew_fails_the_old_holds_and_it_is_tried_again)
+{
+	struct mr_addr own = netbed_addr("10.1.0.1");
+	int pair[2], fd, kept;
+	struct netbed bed;
+
+	netbed_open(&bed);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	netbed_here("ip link add w0 type veth peer name w1");
+	expect(&bed, MR_NETLINK_LINKS);
+	fd = request_fd();
+	cr_assert_geq(fd, 0);
+	kept = dup(fd);
+	cr_assert_eq(pipe(pair), 0);
+	cr_assert_eq(dup2(pair[0], fd), fd);
+	lose_events();
+	expect(&bed, MR_NETLINK_RESYNC);
+	cr_assert_eq(mtu_of_w0(&bed), 1500, "an interface is missing, or known too well");
+	cr_assert_not_null(mr_netlink_iface_by_name(bed.netlink, "v0"));
+	cr_assert(mr_netlink_is_own(bed.netlink, &own));
+	cr_assert_eq(dup2(kept, fd), fd);
+	cr_assert(netbed_until(&bed, mtu_is_1234, &bed));
+	close(kept);
+	close(pair[0]);
+	close(pair[1]);
 	netbed_close(&bed);
 }
 
