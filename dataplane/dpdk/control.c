@@ -45,11 +45,6 @@ struct mr_control {
 	bool stop;
 };
 
-static void wait_for_workers(const struct mr_backend *b)
-{
-	rte_rcu_qsbr_synchronize(b->tables.rcu, RTE_QSBR_THRID_INVALID);
-}
-
 /* Reads routes until they hold still; true if there is something new to publish. */
 static int refresh_routes(struct mr_backend *b, bool *ret_changed)
 {
@@ -71,7 +66,7 @@ static int refresh_routes(struct mr_backend *b, bool *ret_changed)
 		return 0;
 	}
 	__atomic_store_n(&b->routes, new, __ATOMIC_RELEASE);
-	wait_for_workers(b);
+	mr_tables_wait(&b->tables);
 	mr_routes_free(old);
 	*ret_changed = true;
 	return 0;
@@ -97,7 +92,7 @@ static int refresh_neighbours(struct mr_backend *b, bool *ret_changed)
 		return 0;
 	}
 	__atomic_store_n(&b->neighbours, new, __ATOMIC_RELEASE);
-	wait_for_workers(b);
+	mr_tables_wait(&b->tables);
 	mr_neighbours_free(old);
 	*ret_changed = true;
 	return 0;

@@ -26,6 +26,7 @@ struct mr_control;
 struct mr_outgoing;
 struct mr_routes;
 struct mr_neighbours;
+struct rte_hash;
 
 #define MR_BURST 64 /* packets at once */
 
@@ -71,6 +72,7 @@ struct mr_tables {
 	uint16_t upstream_lo; /* first upstream port: a guess which table to ask first */
 	bool quick;           /* current legs are served without the lock, see core/quick.h */
 	struct mr_links *links;
+	struct rte_hash *ways; /* see ways.h; NULL: there are none */
 	uint8_t address_slots[MR_ADDRESS_BUCKETS + MR_ADDRESS_PROBES]; /* + 1, see index.h */
 	struct mr_addr addresses[MR_PUBLIC_MAX];
 	struct rte_rcu_qsbr *rcu;

@@ -14,6 +14,7 @@
 #include "keys.h"
 #include "port.h"
 #include "tables.h"
+#include "ways.h"
 #include "worker.h"
 
 extern const struct mr_backend_module mr_backend_module;
@@ -175,6 +176,12 @@ static int backend_link_del(struct mr_backend *b, uint32_t ifindex)
 	return mr_tables_link_del(&b->tables, ifindex);
 }
 
+static int backend_ways_put(struct mr_backend *b, const struct mr_addr *target,
+	const struct mr_addr *upstream, const struct mr_ways *ways)
+{
+	return mr_ways_put(&b->tables, target, upstream, ways);
+}
+
 static void backend_routes_changed(struct mr_backend *b)
 {
 	mr_tables_bump_generation(&b->tables);
@@ -238,6 +245,7 @@ static const struct mr_backend_ops ops = {
 	.address_get = backend_address_get,
 	.link_put = backend_link_put,
 	.link_del = backend_link_del,
+	.ways_put = backend_ways_put,
 	.routes_changed = backend_routes_changed,
 	.stats = backend_stats,
 	.events_suppressed = backend_events_suppressed,

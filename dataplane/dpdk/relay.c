@@ -17,6 +17,7 @@
 #include "keys.h"
 #include "next_hop.h"
 #include "tables.h"
+#include "ways.h"
 
 /*
  * How many packets ahead memory is asked for. Not the whole burst at once: a processor has buffers
@@ -171,10 +172,23 @@ static void learn_ingress(struct burst *b)
 	};
 }
 
+/* The target may be reached by more ways than the cached one; asked only when it matters. */
+static struct mr_ingress learn_way(
+	const struct burst *b, const struct mr_session *s, const struct mr_packet *p)
+{
+	struct mr_ingress in = b->ingress;
+
+	if (in.ifindex != s->to_target.ifindex ||
+		(p->vlan_tci & MR_VLAN_VID_MASK) != s->to_target.vlan)
+		in.other_way = mr_ways_know(b->t, s, p, &in);
+	return in;
+}
+
 static int decide(
 	struct burst *b, const struct mr_packet *p, const struct found *f, struct mr_route *ret)
 {
 	struct mr_session *s = f->session;
+	struct mr_ingress ingress;
 	int reason;
 
 	if (f->side == MR_SIDE_CLIENT) {
@@ -184,8 +198,9 @@ static int decide(
 		return reason;
 	}
 	mr_next_hop_of_target(b->w, b->now, s);
+	ingress = learn_way(b, s, p);
 	mr_session_lock(s);
-	reason = (int)mr_decide_target(s, p, &b->ingress, b->now, ret);
+	reason = (int)mr_decide_target(s, p, &ingress, b->now, ret);
 	mr_session_unlock(s);
 	if (reason == MR_REASON_to_client)
 		ret->src = b->t->addresses[ret->public_slot % MR_PUBLIC_MAX];

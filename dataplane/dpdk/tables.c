@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "ways.h"
+
 #define SPINS_BEFORE_YIELD 256
 
 /* Other CPUs see loads and stores in the order of the program: what core/quick.h asks for. */
@@ -107,6 +109,7 @@ int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
 
 void mr_tables_close(struct mr_tables *t)
 {
+	mr_ways_free(t);
 	mr_memory_give_back(&t->buckets_memory);
 	mr_memory_give_back(&t->lines_memory);
 	mr_memory_give_back(&t->records_memory);
@@ -115,8 +118,7 @@ void mr_tables_close(struct mr_tables *t)
 	*t = (struct mr_tables){0};
 }
 
-/* When it returns, no worker holds what it found before. */
-static void wait_for_workers(struct mr_tables *t)
+void mr_tables_wait(const struct mr_tables *t)
 {
 	rte_rcu_qsbr_synchronize(t->rcu, RTE_QSBR_THRID_INVALID);
 }
@@ -129,7 +131,7 @@ int mr_tables_session_put(struct mr_tables *t, uint32_t index, const struct mr_s
 		return -EINVAL;
 	/* A packet may have found the record's last owner just before its keys went. */
 	if (t->keys_deleted)
-		wait_for_workers(t);
+		mr_tables_wait(t);
 	t->keys_deleted = false;
 	s = &t->sessions[index];
 	*s = *session;
@@ -196,7 +198,7 @@ static void publish_links(struct mr_tables *t, struct mr_links *links)
 	struct mr_links *old = t->links;
 
 	__atomic_store_n(&t->links, links, __ATOMIC_RELEASE);
-	wait_for_workers(t);
+	mr_tables_wait(t);
 	rte_free(old);
 }
 

@@ -25,6 +25,9 @@ int mr_tables_session_close(struct mr_tables *t, uint32_t index);
 int mr_tables_link_put(struct mr_tables *t, uint32_t ifindex, const struct mr_link *link);
 int mr_tables_link_del(struct mr_tables *t, uint32_t ifindex);
 
+/** When it returns, no worker holds what it found before. From any thread but a worker. */
+void mr_tables_wait(const struct mr_tables *t);
+
 /** Makes every cached next hop stale. From any thread. */
 void mr_tables_bump_generation(struct mr_tables *t);
 
