@@ -10,32 +10,27 @@
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
-#include <rte_fib.h>
-#include <rte_fib6.h>
 #include <rte_jhash.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_ROUTE UINT64_MAX
-
-/* One table of one family. */
-struct table {
-	uint32_t id;
+/* Routes of one table whose prefixes are equally long. */
+struct group {
 	int family;
-	struct rte_fib *fib4;
-	struct rte_fib6 *fib6;
+	uint32_t table;
+	uint8_t prefix;
+	size_t first, count;
 };
 
 struct mr_routes {
-	struct mr_kernel_route *routes; /* a fib's next hop is an index into these */
+	struct mr_kernel_route *routes; /* the longest prefix of each table first */
 	size_t n_routes;
 	struct mr_kernel_rule *rules; /* by family and priority */
 	size_t n_rules;
 	struct mr_kernel_link *links; /* by ifindex */
 	size_t n_links;
-	struct table *tables;
-	size_t n_tables;
+	struct group *groups; /* in the same order */
+	size_t n_groups;
 };
 
 struct mr_neighbours {
@@ -54,18 +49,37 @@ void mr_kernel_tables_clear(struct mr_kernel_tables *k)
 
 #define COMPARE(a, b) ((a) < (b) ? -1 : (a) > (b))
 
-/* Same family, table and prefix together, the one with the least metric first. */
-static int compare_routes(const void *a, const void *b)
+static int compare_groups(const void *a, const void *b)
 {
-	const struct mr_kernel_route *x = a, *y = b;
+	const struct group *x = a, *y = b;
 	int order = COMPARE(x->family, y->family);
 
 	if (!order)
 		order = COMPARE(x->table, y->table);
-	if (!order)
-		order = memcmp(&x->dst, &y->dst, sizeof(x->dst));
-	if (!order)
-		order = COMPARE(x->prefix, y->prefix);
+	return order ? order : -COMPARE(x->prefix, y->prefix);
+}
+
+static struct group group_of(const struct mr_kernel_route *route)
+{
+	return (struct group){
+		.family = route->family, .table = route->table, .prefix = route->prefix};
+}
+
+static int compare_prefixes(const void *a, const void *b)
+{
+	const struct mr_kernel_route *x = a, *y = b;
+	const struct group x_group = group_of(x), y_group = group_of(y);
+	int order = compare_groups(&x_group, &y_group);
+
+	return order ? order : memcmp(&x->dst, &y->dst, sizeof(x->dst));
+}
+
+/* Of routes with the same prefix the one with the least metric comes first. */
+static int compare_routes(const void *a, const void *b)
+{
+	const struct mr_kernel_route *x = a, *y = b;
+	int order = compare_prefixes(x, y);
+
 	return order ? order : COMPARE(x->metric, y->metric);
 }
 
@@ -92,69 +106,33 @@ static int compare_neighbours(const void *a, const void *b)
 	return order ? order : memcmp(&x->addr, &y->addr, sizeof(x->addr));
 }
 
-static bool same_prefix(const struct mr_kernel_route *a, const struct mr_kernel_route *b)
+/* Leaves of routes with the same prefix the first. */
+static void drop_hidden(struct mr_routes *r)
 {
-	return a->family == b->family && a->table == b->table && a->prefix == b->prefix &&
-		mr_addr_equal(&a->dst, &b->dst);
-}
+	size_t kept = 0;
 
-static int create_fib(struct table *t, size_t n_routes)
-{
-	static unsigned serial; /* names must be unique while an older snapshot lives */
-	char name[32];
-
-	snprintf(name, sizeof(name), "mr%u", serial++);
-	if (t->family == AF_INET) {
-		struct rte_fib_conf conf = {
-			.type = RTE_FIB_DUMMY,
-			.default_nh = NO_ROUTE,
-			.max_routes = (int)n_routes + 1,
-		};
-
-		t->fib4 = rte_fib_create(name, SOCKET_ID_ANY, &conf);
-		return t->fib4 ? 0 : -ENOMEM;
+	for (size_t i = 0; i < r->n_routes; i++) {
+		if (!kept || compare_prefixes(&r->routes[kept - 1], &r->routes[i]))
+			r->routes[kept++] = r->routes[i];
 	}
-	struct rte_fib6_conf conf = {
-		.type = RTE_FIB6_DUMMY,
-		.default_nh = NO_ROUTE,
-		.max_routes = (int)n_routes + 1,
-	};
-
-	t->fib6 = rte_fib6_create(name, SOCKET_ID_ANY, &conf);
-	return t->fib6 ? 0 : -ENOMEM;
+	r->n_routes = kept;
 }
 
-static int add_route(struct table *t, const struct mr_kernel_route *route, uint64_t index)
+static int build_groups(struct mr_routes *r)
 {
-	if (t->family == AF_INET)
-		return rte_fib_add(t->fib4, mr_be32_to_cpu(route->dst.w[3]), route->prefix, index);
-	return rte_fib6_add(t->fib6, (const uint8_t *)&route->dst, route->prefix, index);
-}
+	r->groups = calloc(r->n_routes + 1, sizeof(*r->groups));
+	if (!r->groups)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->n_routes; i++) {
+		struct group group = group_of(&r->routes[i]);
 
-/* The routes of one table begin at `first`; returns how many they are, or -ENOMEM. */
-static ssize_t build_table(struct mr_routes *r, size_t first)
-{
-	const struct mr_kernel_route *route = &r->routes[first];
-	struct table *t = &r->tables[r->n_tables];
-	size_t end = first;
-	int rc;
-
-	while (end < r->n_routes && r->routes[end].family == route->family &&
-		r->routes[end].table == route->table)
-		end++;
-	*t = (struct table){.id = route->table, .family = route->family};
-	rc = create_fib(t, end - first);
-	if (rc)
-		return rc;
-	r->n_tables++;
-	for (size_t i = first; i < end; i++) {
-		if (i > first && same_prefix(&r->routes[i - 1], &r->routes[i]))
-			continue;
-		rc = add_route(t, &r->routes[i], i);
-		if (rc)
-			return rc;
+		if (!r->n_groups || compare_groups(&r->groups[r->n_groups - 1], &group)) {
+			group.first = i;
+			r->groups[r->n_groups++] = group;
+		}
+		r->groups[r->n_groups - 1].count++;
 	}
-	return (ssize_t)(end - first);
+	return 0;
 }
 
 static int copy(void **ret, const void *from, size_t count, size_t size)
@@ -186,16 +164,8 @@ int mr_routes_build(struct mr_kernel_tables *k, struct mr_routes **ret_routes)
 	if (!rc)
 		rc = copy((void **)&r->links, k->links, k->n_links, sizeof(*k->links));
 	if (!rc) {
-		r->tables = calloc(k->n_routes + 1, sizeof(*r->tables));
-		rc = r->tables ? 0 : -ENOMEM;
-	}
-	for (size_t i = 0; i < r->n_routes && !rc;) {
-		ssize_t n = build_table(r, i);
-
-		if (n < 0)
-			rc = (int)n;
-		else
-			i += (size_t)n;
+		drop_hidden(r);
+		rc = build_groups(r);
 	}
 	if (rc) {
 		mr_routes_free(r);
@@ -209,11 +179,7 @@ void mr_routes_free(struct mr_routes *routes)
 {
 	if (!routes)
 		return;
-	for (size_t i = 0; i < routes->n_tables; i++) {
-		rte_fib_free(routes->tables[i].fib4);
-		rte_fib6_free(routes->tables[i].fib6);
-	}
-	free(routes->tables);
+	free(routes->groups);
 	free(routes->routes);
 	free(routes->rules);
 	free(routes->links);
@@ -280,19 +246,26 @@ static const struct mr_kernel_link *find_link(const struct mr_routes *r, uint32_
 	return bsearch(&key, r->links, r->n_links, sizeof(*r->links), compare_links);
 }
 
-/* `prefix` counts the bits of the family's own addresses. */
-static bool in_prefix(
-	const struct mr_addr *addr, const struct mr_addr *net, uint8_t prefix, int family)
+/* The first `prefix` bits; they count from where the family's own addresses begin. */
+static struct mr_addr masked(const struct mr_addr *addr, uint8_t prefix, int family)
 {
 	unsigned bits = prefix + (family == AF_INET ? 96u : 0u);
+	struct mr_addr net;
 
 	for (unsigned i = 0; i < 4; i++, bits -= mr_min(bits, 32u)) {
 		uint32_t mask = bits >= 32 ? UINT32_MAX : bits ? ~(UINT32_MAX >> bits) : 0;
 
-		if (mr_be32_to_cpu(addr->w[i] ^ net->w[i]) & mask)
-			return false;
+		net.w[i] = addr->w[i] & mr_cpu_to_be32(mask);
 	}
-	return true;
+	return net;
+}
+
+static bool in_prefix(
+	const struct mr_addr *addr, const struct mr_addr *net, uint8_t prefix, int family)
+{
+	struct mr_addr a = masked(addr, prefix, family), b = masked(net, prefix, family);
+
+	return mr_addr_equal(&a, &b);
 }
 
 static bool in_range(uint16_t port, const uint16_t range[2])
@@ -311,29 +284,41 @@ static bool rule_matches(const struct mr_kernel_rule *rule, const struct mr_flow
 	return matches != rule->invert;
 }
 
+/* The first group of a table, or where it would be. */
+static size_t find_table(const struct mr_routes *r, int family, uint32_t table)
+{
+	const struct group wanted = {.family = family, .table = table, .prefix = UINT8_MAX};
+	size_t lo = 0, hi = r->n_groups;
+
+	while (lo < hi) {
+		size_t middle = lo + (hi - lo) / 2;
+
+		if (compare_groups(&r->groups[middle], &wanted) < 0)
+			lo = middle + 1;
+		else
+			hi = middle;
+	}
+	return lo;
+}
+
 static const struct mr_kernel_route *find_route(
 	const struct mr_routes *r, int family, uint32_t table, const struct mr_flow *flow)
 {
-	uint64_t index = NO_ROUTE;
+	for (size_t i = find_table(r, family, table); i < r->n_groups; i++) {
+		const struct group *group = &r->groups[i];
+		struct mr_kernel_route key = {.family = family, .table = table};
+		const struct mr_kernel_route *found;
 
-	for (size_t i = 0; i < r->n_tables; i++) {
-		const struct table *t = &r->tables[i];
-
-		if (t->id != table || t->family != family)
-			continue;
-		if (family == AF_INET) {
-			uint32_t ip = mr_be32_to_cpu(flow->dst.w[3]);
-
-			rte_fib_lookup_bulk(t->fib4, &ip, &index, 1);
-		} else {
-			uint8_t ip[1][RTE_FIB6_IPV6_ADDR_SIZE];
-
-			memcpy(ip[0], &flow->dst, sizeof(ip[0]));
-			rte_fib6_lookup_bulk(t->fib6, ip, &index, 1);
-		}
-		break;
+		if (group->family != family || group->table != table)
+			break;
+		key.prefix = group->prefix;
+		key.dst = masked(&flow->dst, group->prefix, family);
+		found = bsearch(&key, &r->routes[group->first], group->count, sizeof(key),
+			compare_prefixes);
+		if (found)
+			return found;
 	}
-	return index == NO_ROUTE ? NULL : &r->routes[index];
+	return NULL;
 }
 
 /* One of the ways whose link is up, by weight and a hash that a flow keeps. */

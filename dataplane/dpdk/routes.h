@@ -4,8 +4,9 @@
  * neighbours.
  *
  * A snapshot is built by the control thread (mirror.h), never changed once workers may see it, and
- * freed after a grace period. Only a stale next hop is looked up here, so the tables are of the
- * kind that costs memory by the route (RTE_FIB_DUMMY, a tree) and not 64 MiB each.
+ * freed after a grace period. Only a stale next hop is looked up here, so it is a sorted array that
+ * is searched once for each length of prefix. Not rte_fib: each takes some of the 2,560 memory
+ * zones of DPDK, and a host may have hundreds of tables.
  */
 #ifndef MR_DPDK_ROUTES_H
 #define MR_DPDK_ROUTES_H
