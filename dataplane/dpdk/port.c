@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "eal.h"
+#include "kept.h"
 #include "packet_socket.h"
 #include "preflight.h"
 #include "tap.h"
@@ -299,6 +300,27 @@ static void receive_multicast(const struct mr_port *port)
 		rte_eth_promiscuous_enable(port->id);
 }
 
+/* Starts the device. What that does to an interface that the kernel has is undone. */
+static int start_device(struct mr_port *port, struct mr_why *ret_why)
+{
+	struct mr_kept *kept = NULL;
+	int rc = 0;
+
+	if (port->kernel_sees)
+		rc = mr_kept_read(port->ifname, port->ifindex, &kept, ret_why);
+	if (rc)
+		return rc;
+	rc = rte_eth_dev_start(port->id);
+	if (rc)
+		mr_why_set(ret_why, rc, "%s (%s): does not start: %s", port->device, port->ifname,
+			mr_eal_error(strerror(-rc)));
+	port->started = !rc;
+	if (kept && mr_kept_put_back(kept, rc ? &(struct mr_why){""} : ret_why) && !rc)
+		rc = -EIO;
+	mr_kept_free(kept);
+	return rc;
+}
+
 static int start(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_why)
 {
 	uint16_t mtu;
@@ -307,13 +329,9 @@ static int start(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_
 	if (rc)
 		return rc;
 	rte_eth_macaddr_get(port->id, &port->mac);
-	rc = rte_eth_dev_start(port->id);
-	if (rc)
-		return mr_why_set(ret_why, rc, "%s (%s): does not start: %s", port->device,
-			port->ifname, mr_eal_error(strerror(-rc)));
-	port->started = true;
-	if (!port->has_tap)
-		return 0;
+	rc = start_device(port, ret_why);
+	if (rc || !port->has_tap)
+		return rc;
 	if (!rte_eth_dev_get_mtu(port->id, &mtu))
 		port->mtu = mtu;
 	receive_multicast(port);

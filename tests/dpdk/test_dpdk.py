@@ -369,6 +369,50 @@ def crash(bed, drive):
         again.kill()
 
 
+def neighbours(host, device):
+    """Address, hardware address and how it got there, of those that somebody has set."""
+    found = []
+    for one in json.loads(host.run("ip", "-d", "-j", "neigh", "show", "dev", device)):
+        by_hand = "PERMANENT" in one["state"] or "managed" in one or "extern_learn" in one
+        found.append((one["dst"], None if "managed" in one else one.get("lladdr"), by_hand,
+                      "managed" in one, "extern_learn" in one))
+    return sorted(found, key=str)
+
+
+def keeps_neighbours():
+    """leaves the kernel's neighbours and the interface's mode as they were when it starts"""
+    bed = Bed()
+    drive = None
+    try:
+        bed.bastion_addresses("b0", "b1")
+        for address, *words in (
+                ("198.51.100.9", "lladdr", "02:00:00:00:00:09", "nud", "permanent"),
+                ("2001:db8:1::9", "lladdr", "02:00:00:00:00:09", "nud", "permanent"),
+                ("198.51.100.8", "lladdr", "02:00:00:00:00:08", "nud", "permanent", "protocol", "zebra"),
+                ("198.51.100.7", "managed"),
+                ("198.51.100.6", "lladdr", "02:00:00:00:00:06", "extern_learn"),
+                ("198.51.100.5", "lladdr", "02:00:00:00:00:05", "nud", "stale"),
+                ("2001:db8:1::5", "lladdr", "02:00:00:00:00:05", "nud", "stale", "router")):
+            bed.bastion.ip("neigh", "add", address, "dev", "b0", *words)
+        bed.bastion.ip("neigh", "add", "proxy", "198.51.100.4", "dev", "b0")
+        bed.bastion.ip("link", "set", "b0", "promisc", "on")
+        before, flags = neighbours(bed.bastion, "b0"), links(bed.bastion)
+        assert len(before) >= 7, before
+        drive = Drive(bed, *PACKET)
+        drive.wait_for("ready")
+        # others may have been found out meanwhile
+        lost = set(before) - set(neighbours(bed.bastion, "b0"))
+        assert not lost, lost
+        assert links(bed.bastion) == flags, (links(bed.bastion), flags)
+        assert "198.51.100.4" in bed.bastion.ip("neigh", "show", "proxy")
+        assert "PROMISC" not in bed.bastion.ip("link", "show", "b1")
+        drive.stop()
+    finally:
+        if drive:
+            drive.kill()
+        bed.remove()
+
+
 def worker_waits(drive):
     """How often each packet thread has slept so far."""
     found = []
@@ -671,7 +715,7 @@ def refusals():
         bed.remove()
 
 
-TESTS = [relays, roams, kernel_is_silent, idles, crash, workers, trouble, owned_port, jumbo, refusals]
+TESTS = [relays, roams, kernel_is_silent, idles, crash, keeps_neighbours, workers, trouble, owned_port, jumbo, refusals]
 
 
 def main():
