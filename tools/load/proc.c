@@ -257,11 +257,11 @@ void mr_proc_prefer(pid_t tid)
 	setpriority(PRIO_PROCESS, (id_t)tid, -19);
 }
 
-void mr_proc_realtime(pid_t tid, bool on)
+void mr_proc_realtime(pid_t tid, enum mr_proc_rank rank)
 {
-	struct sched_param param = {.sched_priority = on ? 1 : 0};
+	struct sched_param param = {.sched_priority = rank};
 
-	sched_setscheduler(tid, on ? SCHED_FIFO : SCHED_OTHER, &param);
+	sched_setscheduler(tid, rank == MR_PROC_COMMON ? SCHED_OTHER : SCHED_FIFO, &param);
 }
 
 static void close_dir(DIR **dir)

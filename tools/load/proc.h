@@ -63,8 +63,15 @@ int mr_proc_pin(pid_t tid, int cpu);
 /** Puts thread `tid` (0: this one) before all that runs with common priority, still sharing. */
 void mr_proc_prefer(pid_t tid);
 
-/** Lets nothing of common priority interrupt thread `tid`, or makes it common again. */
-void mr_proc_realtime(pid_t tid, bool on);
+/** Realtime priorities: each comes before those above it here. */
+enum mr_proc_rank {
+	MR_PROC_COMMON,   /* none */
+	MR_PROC_WORKS,    /* what is measured */
+	MR_PROC_MEASURES, /* mostly asleep, but punctual */
+};
+
+/** Lets nothing of a lower rank interrupt thread `tid` (0: this one). */
+void mr_proc_realtime(pid_t tid, enum mr_proc_rank rank);
 
 /** Processor time of every thread of process `pid`, in nanoseconds; 0: it is gone. */
 uint64_t mr_proc_cpu_ns(pid_t pid);

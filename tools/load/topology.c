@@ -261,6 +261,6 @@ unsigned mr_topology_pin(const struct mr_topology *topology, int relay_cpu, int 
 	}
 	/* what is sent must be counted before it is lost in a queue: the generator can wait */
 	for (unsigned i = 0; i < n_others; i++)
-		mr_proc_realtime(others[i], true);
+		mr_proc_realtime(others[i], MR_PROC_WORKS);
 	return n;
 }

@@ -149,10 +149,13 @@ static int measure(const struct mr_turn_bed *bed, struct mr_contestant *contesta
 	r = start_generator(bed, contestant, sessions,
 		contestant->peer->raw_frames ? MR_BENCH_SINK_RECIRCULATES : MR_BENCH_SINK_FREES);
 	if (r == 0) {
+		/* all that belongs to one reading is read at once, whatever the sinks have to do */
+		mr_proc_realtime(0, MR_PROC_MEASURES);
 		poll(NULL, 0, WARM_MS);
 		take_reading(bed, contestant, idler, napi, n_napi, &before);
 		poll(NULL, 0, (int)bed->turn_ms);
 		take_reading(bed, contestant, idler, napi, n_napi, &after);
+		mr_proc_realtime(0, MR_PROC_COMMON);
 		r = mr_generator_stop(bed->generator, &contestant->next_seq);
 	}
 	if (r == 0)
@@ -174,7 +177,8 @@ int mr_turn_take(const struct mr_turn_bed *bed, struct mr_contestant *contestant
 	/* what relays in the kernel alone must not share its core with strangers; a program has to
 	 * share it with the kernel's part, so there both keep a common priority */
 	for (unsigned i = 0; i < n_napi; i++)
-		mr_proc_realtime(napi[i], contestant->peer->in_kernel);
+		mr_proc_realtime(
+			napi[i], contestant->peer->in_kernel ? MR_PROC_WORKS : MR_PROC_COMMON);
 	if (contestant->peer->own)
 		r = mr_peer_relay_strays(contestant, &before);
 	if (r == 0)
