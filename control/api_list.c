@@ -379,7 +379,9 @@ static void on_user(void *context, int error, const struct mr_identity *who)
 	if (error) {
 		listing_free(listing);
 		mr_rpc_request_fail(request, error == -ENOENT ? MR_RPC_PARAMS : MR_RPC_FAILED,
-			"list: user: %s", error == -ENOENT ? "no such user" : strerror(-error));
+			"there is no user of that name or number%s%s",
+			error == -ENOENT ? "" : ", or it can't be found out: ",
+			error == -ENOENT ? "" : strerror(-error));
 		return;
 	}
 	if (who->uid != mr_rpc_request_identity(request)->uid &&

@@ -166,7 +166,9 @@ static void on_asked_about(void *context, int error, const struct mr_identity *w
 		error = -ECANCELED;
 	if (error) {
 		mr_rpc_request_fail(request, error == -ENOENT ? MR_RPC_PARAMS : MR_RPC_FAILED,
-			"policy: user: %s", error == -ENOENT ? "no such user" : strerror(-error));
+			"there is no user of that name or number%s%s",
+			error == -ENOENT ? "" : ", or it can't be found out: ",
+			error == -ENOENT ? "" : strerror(-error));
 		return;
 	}
 	if (who->uid != mr_rpc_request_identity(request)->uid &&

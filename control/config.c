@@ -163,6 +163,12 @@ static void set_range(struct mr_port_range *range, const char *text)
 		assert(!"checked before");
 }
 
+static void set_blocks(struct mr_port_range *range, const char *text)
+{
+	if (text && mr_setting_blocks(text, range))
+		assert(!"checked before");
+}
+
 static void set_number(uint32_t *number, const char *text)
 {
 	if (text && mr_setting_number(text, 1, UINT32_MAX, number))
@@ -285,7 +291,7 @@ static int read_scalars(struct mr_config *config, cfg_t *cfg)
 	const char *dataplane = cfg_getstr(cfg, "dataplane");
 	const char *log_level = cfg_getstr(cfg, "log-level");
 
-	set_range(&config->upstream, cfg_getstr(cfg, "upstream-ports"));
+	set_blocks(&config->upstream, cfg_getstr(cfg, "upstream-ports"));
 	set_number(&config->max_sessions, cfg_getstr(cfg, "max-sessions"));
 	if ((dataplane && mr_dataplane_parse(dataplane, &config->dataplane)) ||
 		(log_level && mr_log_parse_level(log_level, &config->log_level)))
@@ -389,7 +395,7 @@ static int apply_lists(struct mr_config *config, const struct mr_options *option
 static int apply_options(struct mr_config *config, const struct mr_options *options)
 {
 	set_range(&config->pools[0].ports, options->ports);
-	set_range(&config->upstream, options->upstream_ports);
+	set_blocks(&config->upstream, options->upstream_ports);
 	set_number(&config->max_sessions, options->max_sessions);
 	if ((options->dataplane && mr_dataplane_parse(options->dataplane, &config->dataplane)) ||
 		(options->log_level && mr_log_parse_level(options->log_level, &config->log_level)))
@@ -405,10 +411,9 @@ static int apply_options(struct mr_config *config, const struct mr_options *opti
 /* What the file and the options left open, and needs no look at the host. */
 static int fill_policy(struct mr_policy *policy)
 {
-	int r = 0;
+	int r;
 
-	if (!policy->n_rules)
-		r = mr_policy_add_default(policy);
+	r = policy->n_rules ? mr_policy_add_root(policy) : mr_policy_add_default(policy);
 	if (!r && !policy->admin_users.n && !policy->admin_groups.n)
 		r = mr_strv_add(&policy->admin_users, "root");
 	return r;

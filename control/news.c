@@ -81,15 +81,18 @@ void mr_news_vlan_offload(const char *iface, int error, void *context)
 
 void mr_news_reload(const struct mr_config *config, const struct mr_reload_report *report)
 {
+	size_t rules = 0;
+
 	if (report->limit.text[0])
 		mr_log_warning("%s", report->limit.text);
 	if (report->pools_error)
 		mr_log_error(
 			"public addresses and ports stay as they were until the next start: %s",
 			report->why.text);
-	mr_log_notice("configuration read anew: rules in it: %zu; pools: %zu, %s%s%s",
-		config->policy.n_rules, config->n_pools,
-		report->pools_changed ? "changed" : "as before",
+	for (size_t i = 0; i < config->policy.n_rules; i++)
+		rules += !config->policy.rules[i].fallback;
+	mr_log_notice("configuration read anew: rules in it: %zu; pools: %zu, %s%s%s", rules,
+		config->n_pools, report->pools_changed ? "changed" : "as before",
 		report->later.text[0] ? "; from the next start on: " : "", report->later.text);
 }
 

@@ -62,18 +62,25 @@ int mr_policy_add_target(struct mr_rule *rule, const struct mr_prefix *prefix)
 	return 0;
 }
 
-int mr_policy_add_default(struct mr_policy *policy)
+int mr_policy_add_root(struct mr_policy *policy)
 {
 	struct mr_rule *rule = mr_policy_add_rule(policy, "default");
 	struct mr_prefix all;
 
-	if (!rule || mr_strv_add(&rule->users, "root") ||
-		mr_strv_add(&rule->groups, MR_POLICY_GROUP))
+	if (!rule || mr_strv_add(&rule->users, "root"))
 		return -ENOMEM;
+	rule->fallback = true;
 	if (mr_prefix_parse("0.0.0.0/0", &all) || mr_policy_add_target(rule, &all) ||
 		mr_prefix_parse("::/0", &all) || mr_policy_add_target(rule, &all))
 		return -ENOMEM;
 	return 0;
+}
+
+int mr_policy_add_default(struct mr_policy *policy)
+{
+	int r = mr_policy_add_root(policy);
+
+	return r ? r : mr_strv_add(&policy->rules[policy->n_rules - 1].groups, MR_POLICY_GROUP);
 }
 
 void mr_policy_clear(struct mr_policy *policy)
@@ -112,6 +119,19 @@ static bool is_one_of(
 	return false;
 }
 
+/* Is it a rule for them? */
+static bool is_for(
+	const struct mr_policy *policy, const struct mr_rule *rule, const struct mr_identity *who)
+{
+	if (!is_one_of(&rule->users, &rule->groups, who))
+		return false;
+	for (const struct mr_rule *other = policy->rules; rule->fallback && other < rule; other++) {
+		if (is_one_of(&other->users, &other->groups, who))
+			return false;
+	}
+	return true;
+}
+
 bool mr_policy_is_admin(const struct mr_policy *policy, const struct mr_identity *who)
 {
 	return is_one_of(&policy->admin_users, &policy->admin_groups, who);
@@ -120,7 +140,7 @@ bool mr_policy_is_admin(const struct mr_policy *policy, const struct mr_identity
 bool mr_policy_knows(const struct mr_policy *policy, const struct mr_identity *who)
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
-		if (is_one_of(&policy->rules[i].users, &policy->rules[i].groups, who))
+		if (is_for(policy, &policy->rules[i], who))
 			return true;
 	}
 	return mr_policy_is_admin(policy, who);
@@ -162,7 +182,7 @@ static int list_allowed(const struct mr_policy *policy, const struct mr_identity
 		const struct mr_rule *rule = &policy->rules[i];
 		int r;
 
-		if (!is_one_of(&rule->users, &rule->groups, who))
+		if (!is_for(policy, rule, who))
 			continue;
 		if (for_target && rule_holds(rule, for_target)) {
 			snprintf(text, sizeof(text), "%u-%u", rule->ports.lo, rule->ports.hi);
@@ -217,7 +237,7 @@ int mr_policy_check(const struct mr_policy *policy, const struct mr_identity *wh
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct mr_rule *rule = &policy->rules[i];
 
-		if (!is_one_of(&rule->users, &rule->groups, who))
+		if (!is_for(policy, rule, who))
 			continue;
 		known = true;
 		if (why_never || !rule_holds(rule, target))

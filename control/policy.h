@@ -38,6 +38,7 @@ struct mr_rule {
 	struct mr_port_range ports;
 	uint32_t sessions; /* of one user at a time */
 	uint32_t opens_per_minute;
+	bool fallback; /* for nobody whom a rule before it names */
 };
 
 struct mr_policy {
@@ -50,6 +51,10 @@ struct mr_policy {
 /** The policy of a file without `allow`: root and group moshrelay, every target, 60000-61000.
  * Adds the rule to what is there already. 0 or -ENOMEM. */
 int mr_policy_add_default(struct mr_policy *policy);
+
+/** Appends what holds for root where the file has rules, but none that names root: the default. An
+ * administrator who can change the file is not locked out by it. 0 or -ENOMEM. */
+int mr_policy_add_root(struct mr_policy *policy);
 
 /** Appends an empty rule to be filled in: no users, no targets, default ports and quotas.
  * NULL: no memory. The pointer is good until the next rule is added. */

@@ -25,7 +25,7 @@
 #include "store.h"
 
 #define MR_SESSION_IDLE_DEFAULT 86400    /* seconds */
-#define MR_SESSION_IDLE_MIN     60       /* seconds */
+#define MR_SESSION_IDLE_MIN     1        /* seconds */
 #define MR_SESSION_IDLE_MAX     31536000 /* seconds: a year */
 
 struct mr_sessions; /* the manager */

@@ -59,6 +59,22 @@ int mr_setting_number(const char *text, uint32_t lo, uint32_t hi, uint32_t *ret_
 	return 0;
 }
 
+int mr_setting_blocks(const char *text, struct mr_port_range *ret_range)
+{
+	struct mr_port_range range;
+	unsigned lo, end;
+	int r = mr_port_range_parse(text, &range);
+
+	if (r)
+		return r;
+	lo = (range.lo + MR_LEGS - 1u) / MR_LEGS * MR_LEGS;
+	end = (range.hi + 1u) / MR_LEGS * MR_LEGS;
+	if (lo >= end)
+		return -ERANGE;
+	*ret_range = (struct mr_port_range){(uint16_t)lo, (uint16_t)(end - 1)};
+	return 0;
+}
+
 /* Each check returns what a right value would be, NULL: this is one. */
 typedef const char *check_fn(const char *text);
 
@@ -105,10 +121,9 @@ static const char *check_upstream(const char *text)
 {
 	struct mr_port_range range;
 
-	if (mr_port_range_parse(text, &range) || range.lo % MR_LEGS || (range.hi + 1) % MR_LEGS)
-		return "expected LO-HI in whole blocks of 16, LO and HI + 1 multiples of 16, like "
-		       "61008-65535";
-	return NULL;
+	return mr_setting_blocks(text, &range)
+		? "expected LO-HI with one of the blocks of 16 in it at least, like 61008-65535"
+		: NULL;
 }
 
 static const char *check_dataplane(const char *text)

@@ -97,6 +97,7 @@ expect 'an option without its argument' 2 '' '--idle: its argument is missing' o
 expect 'too few arguments' 2 '' 'argument is missing: it wants HOST:PORT' open
 expect 'too many arguments' 2 '' 'one argument too many: b' show a b
 expect 'version' 0 '^moshrelay [0-9]+\.[0-9]+\.[0-9]+$' '' --version
+expect 'version, short' 0 '^moshrelay [0-9]+\.[0-9]+\.[0-9]+$' '' -V
 expect 'help' 0 '^Usage: moshrelay' '' --help
 for command in open close list show watch stats status doctor policy drain detach hop; do
 	expect "help of $command" 0 "^Usage: moshrelay .* $command" '' "$command" --help

@@ -46,7 +46,8 @@ static enum mr_exit help(void)
 	       "Puts load on a moshrelay and measures what becomes of every datagram.\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		printf("  %-8s %s\n", commands[i].name, commands[i].summary);
-	printf("\n'moshrelay-load COMMAND --help' shows a command's options.\n");
+	printf("\n'moshrelay-load COMMAND --help' shows a command's options;\n"
+	       "moshrelay-load --version prints the version.\n");
 	return mr_cli_finish(MR_EXIT_DONE);
 }
 
@@ -57,7 +58,7 @@ int main(int argc, char **argv)
 		return mr_cli_usage("cannot start: a command is missing");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return help();
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		printf("moshrelay-load %s\n", MR_VERSION);
 		return mr_cli_finish(MR_EXIT_DONE);
 	}

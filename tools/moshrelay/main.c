@@ -21,14 +21,14 @@ static const struct mr_command *const commands[] = {
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
-enum { OPTION_VERSION = 256, OPTION_OF_COMMAND };
+enum { OPTION_OF_COMMAND = 256 };
 
 /* understood before the command and behind it */
 static const struct option common_options[] = {
 	{"socket", required_argument, NULL, 's'},
 	{"json", no_argument, NULL, 'j'},
 	{"help", no_argument, NULL, 'h'},
-	{"version", no_argument, NULL, OPTION_VERSION},
+	{"version", no_argument, NULL, 'V'},
 };
 
 #define N_COMMON (sizeof(common_options) / sizeof(common_options[0]))
@@ -45,7 +45,7 @@ static enum mr_exit print_overview(void)
 	       "  -s, --socket SOCKET  the daemon's socket (default %s)\n"
 	       "  -j, --json           one JSON document instead of text\n"
 	       "  -h, --help           this text; behind a command: about that command\n"
-	       "      --version        print the version\n\n"
+	       "  -V, --version        print the version\n\n"
 	       "Exit status: 0 done, 1 failed, 2 usage, 3 denied, 4 no such session,\n"
 	       "5 daemon not reachable, 6 a limit is reached.\n",
 		MR_DEFAULT_SOCKET);
@@ -115,7 +115,7 @@ static bool parse_options(int argc, char **argv, struct mr_call *call, enum mr_e
 	}
 	opterr = 0;
 	while ((result = getopt_long(
-			argc, argv, call->command ? ":s:jh" : "+:s:jh", options, NULL)) != -1) {
+			argc, argv, call->command ? ":s:jhV" : "+:s:jhV", options, NULL)) != -1) {
 		switch (result) {
 		case 's':
 			call->socket = optarg;
@@ -126,7 +126,7 @@ static bool parse_options(int argc, char **argv, struct mr_call *call, enum mr_e
 		case 'h':
 			*ret_status = call->command ? print_help(call->command) : print_overview();
 			return true;
-		case OPTION_VERSION:
+		case 'V':
 			*ret_status = print_version();
 			return true;
 		case ':':

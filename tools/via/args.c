@@ -35,8 +35,6 @@ enum {
 	OPT_NO_INIT,
 	OPT_LOCAL,
 	OPT_REMOTE_IP,
-	OPT_HELP,
-	OPT_VERSION,
 };
 
 static const struct option options[] = {
@@ -64,8 +62,8 @@ static const struct option options[] = {
 	{"noinit", no_argument, NULL, OPT_NO_INIT},
 	{"local", no_argument, NULL, OPT_LOCAL},
 	{"experimental-remote-ip", required_argument, NULL, OPT_REMOTE_IP},
-	{"help", no_argument, NULL, OPT_HELP},
-	{"version", no_argument, NULL, OPT_VERSION},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
 	{0},
 };
 
@@ -83,8 +81,8 @@ static const char usage[] =
 	"86400)\n"
 	"      --bastion-ssh COMMAND ssh for the bastion (default: program, -F and -v of --ssh)\n"
 	"  -v, --verbose             say what is being done; twice: ssh as well\n"
-	"      --help                this text\n"
-	"      --version             print the version\n"
+	"  -h, --help                this text\n"
+	"  -V, --version             print the version\n"
 	"\n"
 	"mosh's own options, see mosh(1):\n"
 	"      --ssh=COMMAND (for the target; with the =)  --client=PATH  --server=COMMAND\n"
@@ -271,13 +269,13 @@ static enum mr_exit take_options(
 
 	opterr = 0;
 	while (!status && !args->wrapper && most-- > 0 &&
-		(option = getopt_long(argc, argv, "+:anovp:46", options, NULL)) != -1) {
+		(option = getopt_long(argc, argv, "+:anovp:46hV", options, NULL)) != -1) {
 		switch (option) {
-		case OPT_HELP:
+		case 'h':
 			*ret_stop = true;
 			fputs(usage, stdout);
 			return mr_cli_finish(MR_EXIT_DONE);
-		case OPT_VERSION:
+		case 'V':
 			*ret_stop = true;
 			puts("mosh-via " MR_VERSION);
 			return mr_cli_finish(MR_EXIT_DONE);

@@ -113,7 +113,8 @@ Test(config, a_whole_file_is_read)
 	cr_expect_eq(config.max_sessions, 1000);
 	cr_expect_eq(config.dataplane, MR_DATAPLANE_XDP_GENERIC);
 	cr_expect_str_eq(config.run_dir, "/run/two");
-	cr_assert_eq(config.policy.n_rules, 1);
+	cr_assert_eq(config.policy.n_rules, 2);
+	cr_expect(config.policy.rules[1].fallback);
 	cr_expect_eq(config.policy.rules[0].n_targets, 2);
 	cr_expect_eq(config.policy.rules[0].sessions, 20);
 	cr_expect_eq(config.policy.rules[0].opens_per_minute, 60);
@@ -121,6 +122,31 @@ Test(config, a_whole_file_is_read)
 	cr_assert_eq(config.dpdk.n, 2);
 	cr_expect_str_eq(config.dpdk.items[0], "cores=1-2");
 	cr_expect_str_eq(config.dpdk.items[1], "devices=0000:00:05.0");
+}
+
+Test(config, the_upstream_range_is_cut_to_whole_blocks)
+{
+	static const struct {
+		const char *text;
+		uint16_t lo, hi;
+	} rows[] = {
+		{"61008-65535", 61008, 65535},
+		{"61008-61023", 61008, 61023},
+		{"61007-61024", 61008, 61023},
+		{"61009-61039", 61024, 61039},
+		{"62000-63000", 62000, 62991},
+		{"65520-65535", 65520, 65535},
+		{"65500-65535", 65504, 65535},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(LOAD("", "--upstream-ports", (char *)rows[i].text), 0, "%s: %s",
+			rows[i].text, why.text);
+		cr_expect_eq(config.upstream.lo, rows[i].lo, "%s", rows[i].text);
+		cr_expect_eq(config.upstream.hi, rows[i].hi, "%s", rows[i].text);
+		mr_config_clear(&config);
+	}
+	cr_assert_eq(load("", NULL, 0), 0);
 }
 
 Test(config, options_beat_the_file)
@@ -148,8 +174,8 @@ static const struct {
 	{"ports = \"61000-60000\"\n", 1, "LO <= HI"},
 	{"\nports = \"0-60000\"\n", 2, "ports"},
 	{"ports = \"60000-65536\"\n", 1, "ports"},
-	{"upstream-ports = \"61000-65535\"\n", 1, "blocks of 16"},
-	{"upstream-ports = \"61008-65534\"\n", 1, "blocks of 16"},
+	{"upstream-ports = \"61000-61022\"\n", 1, "blocks of 16"},
+	{"upstream-ports = \"61009-61038\"\n", 1, "blocks of 16"},
 	{"max-sessions = 0\n", 1, "max-sessions"},
 	{"max-sessions = 4194305\n", 1, "max-sessions"},
 	{"max-sessions = -1\n", 1, "max-sessions"},
@@ -199,7 +225,7 @@ static const struct {
 	const char *says;
 } bad_options[] = {
 	{"--ports", "x", "ports"},
-	{"--upstream-ports", "61001-65535", "blocks of 16"},
+	{"--upstream-ports", "62001-62030", "blocks of 16"},
 	{"--max-sessions", "many", "max-sessions"},
 	{"--dataplane", "xdp-native", "dataplane"},
 	{"--public", "::1", "dial"},

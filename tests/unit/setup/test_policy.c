@@ -200,6 +200,30 @@ Test(policy, without_rules_root_and_the_group_may_open_every_target)
 	mr_policy_clear(&fresh);
 }
 
+Test(policy, root_keeps_the_default_until_a_rule_names_them)
+{
+	static char *groups[] = {"dev"};
+	struct mr_identity root = person(0, "root", NULL, 0), in_dev = person(0, "root", groups, 1),
+			   other = person(8, "o", NULL, 0);
+	const struct mr_rule *rule;
+	struct mr_addr inside, outside;
+	char why[512];
+
+	cr_assert_eq(mr_policy_add_root(&policy), 0);
+	cr_assert_eq(mr_addr_parse("10.2.0.2", &inside), 0);
+	cr_assert_eq(mr_addr_parse("192.0.2.1", &outside), 0);
+	cr_expect_eq(mr_policy_check(&policy, &root, &outside, 60000, &rule, why, sizeof(why)), 0);
+	cr_expect_eq(
+		mr_policy_check(&policy, &root, &outside, 22, &rule, why, sizeof(why)), -EACCES);
+	cr_expect_eq(mr_policy_check(&policy, &in_dev, &inside, 60000, &rule, why, sizeof(why)), 0);
+	cr_expect_str_eq(rule->name, "dev");
+	cr_expect_eq(mr_policy_check(&policy, &in_dev, &outside, 60000, &rule, why, sizeof(why)),
+		-EACCES);
+	cr_expect_eq(
+		mr_policy_check(&policy, &other, &inside, 60000, &rule, why, sizeof(why)), -EACCES);
+	cr_expect_not(mr_policy_knows(&policy, &other));
+}
+
 Test(prefix, texts_are_read_or_refused)
 {
 	static const struct {
