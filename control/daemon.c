@@ -237,6 +237,10 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 	struct mr_restore_report report;
 	int r;
 
+	if (config.ops->capacity)
+		config.n_records = config.ops->capacity(config.backend);
+	else
+		config.n_records = config.max_sessions;
 	daemon->routes.follows_ways = config.ops->ways_put;
 	r = mr_sessions_new(&config, &daemon->sessions, why);
 
@@ -245,7 +249,7 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 	daemon->logger.fn = mr_news_notice;
 	mr_sessions_subscribe(daemon->sessions, &daemon->logger);
 	daemon->watch = mr_watch_new(daemon->sessions);
-	daemon->keep = mr_keep_new(daemon->sessions, daemon->neigh, daemon->config.max_sessions);
+	daemon->keep = mr_keep_new(daemon->sessions, daemon->neigh, config.n_records);
 	if (!daemon->watch || !daemon->keep)
 		return -ENOMEM;
 	r = mr_ways_open(daemon->sessions, &daemon->routes, config.ops, config.backend,

@@ -14,7 +14,7 @@ struct mr_keep {
 	struct mr_neigh *neigh;
 	struct mr_addr *clients; /* kept for each session, by its index; zero: none */
 	uint8_t *targets;        /* is the target kept? */
-	uint32_t max_sessions;
+	uint32_t n_records;
 };
 
 static bool is_set(const struct mr_addr *addr)
@@ -29,12 +29,13 @@ static void drop_client(struct mr_keep *keep, uint32_t index)
 	keep->clients[index] = (struct mr_addr){0};
 }
 
-static void keep_client(struct mr_keep *keep, uint32_t index, const struct mr_addr *client)
+static void keep_client(struct mr_keep *keep, uint32_t index, const struct mr_addr *client,
+	int (*how)(struct mr_neigh *neigh, const struct mr_addr *dst))
 {
 	if (mr_addr_equal(&keep->clients[index], client))
 		return;
 	drop_client(keep, index);
-	if (!mr_neigh_keep(keep->neigh, client))
+	if (!how(keep->neigh, client))
 		keep->clients[index] = *client;
 }
 
@@ -43,17 +44,20 @@ static void on_notice(const struct mr_notice *notice, void *context)
 	const struct mr_session_info *info = notice->info;
 	struct mr_keep *keep = context;
 
-	if (!info || info->index >= keep->max_sessions)
+	if (!info || info->index >= keep->n_records)
 		return;
 	switch (notice->kind) {
 	case MR_NOTICE_OPENED:
 	case MR_NOTICE_RESTORED:
 		if (!keep->targets[info->index])
 			keep->targets[info->index] = !mr_neigh_keep(keep->neigh, &info->target);
+		/* There may be very many, each with its own; the kernel knows them yet. */
+		if (notice->has_client)
+			keep_client(keep, info->index, &notice->client, mr_neigh_keep_soon);
 		break;
 	case MR_NOTICE_PROVEN:
 	case MR_NOTICE_ROAMED:
-		keep_client(keep, info->index, &notice->client);
+		keep_client(keep, info->index, &notice->client, mr_neigh_keep);
 		break;
 	case MR_NOTICE_LEG:
 		/* mosh hops its port when it hears nothing for 10 s: somebody's link address may
@@ -74,15 +78,15 @@ static void on_notice(const struct mr_notice *notice, void *context)
 }
 
 struct mr_keep *mr_keep_new(
-	struct mr_sessions *sessions, struct mr_neigh *neigh, uint32_t max_sessions)
+	struct mr_sessions *sessions, struct mr_neigh *neigh, uint32_t n_records)
 {
 	struct mr_keep *keep = calloc(1, sizeof(*keep));
 
 	if (!keep)
 		return NULL;
 	/* Pages that no session has touched cost nothing. */
-	keep->clients = calloc(max_sessions, sizeof(*keep->clients));
-	keep->targets = calloc(max_sessions, sizeof(*keep->targets));
+	keep->clients = calloc(n_records, sizeof(*keep->clients));
+	keep->targets = calloc(n_records, sizeof(*keep->targets));
 	if (!keep->clients || !keep->targets) {
 		free(keep->clients);
 		free(keep->targets);
@@ -90,7 +94,7 @@ struct mr_keep *mr_keep_new(
 		return NULL;
 	}
 	keep->neigh = neigh;
-	keep->max_sessions = max_sessions;
+	keep->n_records = n_records;
 	keep->subscriber.fn = on_notice;
 	keep->subscriber.context = keep;
 	mr_sessions_subscribe(sessions, &keep->subscriber);

@@ -13,7 +13,7 @@ struct mr_keep;
 
 /** Follows the sessions from now on: call it before they are restored. NULL: no memory. */
 struct mr_keep *mr_keep_new(
-	struct mr_sessions *sessions, struct mr_neigh *neigh, uint32_t max_sessions);
+	struct mr_sessions *sessions, struct mr_neigh *neigh, uint32_t n_records);
 
 /** Stops following; what is kept stays. Before `sessions` and `neigh` are freed. NULL is allowed.
  */

@@ -204,7 +204,7 @@ static void walk_start(struct mr_neigh *neigh, uint64_t now_ms)
 	destinations_walk(neigh);
 }
 
-int mr_neigh_keep(struct mr_neigh *neigh, const struct mr_addr *dst)
+static int keep(struct mr_neigh *neigh, const struct mr_addr *dst, bool now)
 {
 	struct destination key = {.addr = *dst};
 	struct destination **node = tfind(&key, &neigh->destination_tree, destination_compare);
@@ -226,8 +226,21 @@ int mr_neigh_keep(struct mr_neigh *neigh, const struct mr_addr *dst)
 	}
 	TAILQ_INSERT_TAIL(&neigh->destinations, destination, link);
 	neigh->n_destinations++;
-	destination_route(neigh, destination);
+	if (now)
+		destination_route(neigh, destination);
+	else
+		neigh->routes_again = true;
 	return 0;
+}
+
+int mr_neigh_keep(struct mr_neigh *neigh, const struct mr_addr *dst)
+{
+	return keep(neigh, dst, true);
+}
+
+int mr_neigh_keep_soon(struct mr_neigh *neigh, const struct mr_addr *dst)
+{
+	return keep(neigh, dst, false);
 }
 
 void mr_neigh_drop(struct mr_neigh *neigh, const struct mr_addr *dst)

@@ -39,6 +39,9 @@ void mr_neigh_close(struct mr_neigh *neigh, bool unmark);
  * \return 0, -ENOSPC, -ENOMEM.
  */
 int mr_neigh_keep(struct mr_neigh *neigh, const struct mr_addr *dst);
+
+/** The same, but that it is resolved within seconds and not now: for thousands at once. */
+int mr_neigh_keep_soon(struct mr_neigh *neigh, const struct mr_addr *dst);
 void mr_neigh_drop(struct mr_neigh *neigh, const struct mr_addr *dst);
 
 /**

@@ -226,7 +226,7 @@ static int make_tables(struct mr_sessions *sessions)
 
 	sessions->pools = calloc(config->n_pools, sizeof(sessions->pools[0]));
 	sessions->pool_slots = calloc(config->n_pools, sizeof(sessions->pool_slots[0]));
-	sessions->by_index = calloc(config->max_sessions, sizeof(sessions->by_index[0]));
+	sessions->by_index = calloc(config->n_records, sizeof(sessions->by_index[0]));
 	sessions->records = calloc(SCAN_RECORDS, sizeof(sessions->records[0]));
 	sessions->retry_timer = calloc(1, sizeof(*sessions->retry_timer));
 	if (!sessions->pools || !sessions->pool_slots || !sessions->by_index ||
@@ -243,7 +243,7 @@ static int make_tables(struct mr_sessions *sessions)
 		r = mr_blocks_new(
 			config->upstream_lo, config->upstream_hi, config->clock, &sessions->blocks);
 	if (r == 0)
-		r = mr_indices_new(config->max_sessions, config->clock, &sessions->indices);
+		r = mr_indices_new(config->n_records, config->clock, &sessions->indices);
 	return r;
 }
 
@@ -260,6 +260,8 @@ int mr_sessions_new(const struct mr_sessions_config *config, struct mr_sessions 
 		sessions->config = *config;
 		if (!config->clock)
 			sessions->config.clock = &mr_clock_system;
+		if (config->n_records < config->max_sessions)
+			sessions->config.n_records = config->max_sessions;
 		sessions->key_seed = mr_random_u64();
 		TAILQ_INIT(&sessions->retries);
 		r = make_tables(sessions);

@@ -63,6 +63,7 @@ struct mr_sessions_config {
 	size_t n_pools;
 	uint16_t upstream_lo, upstream_hi; /* host byte order, both included */
 	uint32_t max_sessions;             /* as the backend was opened with */
+	uint32_t n_records; /* of the dataplane, which may have more; 0: max_sessions */
 	mr_session_route_fn *route;
 	void *route_context;
 	const struct mr_clock *clock; /* NULL: the real one */
@@ -293,7 +294,7 @@ struct mr_notice {
 	enum mr_notice_kind kind;
 	int64_t at; /* CLOCK_REALTIME, ns */
 	const struct mr_session_info *info;
-	bool has_client; /* LEG, PROVEN, ROAMED: these three */
+	bool has_client; /* LEG, PROVEN, ROAMED; RESTORED, if it has a current leg: these three */
 	uint8_t slot;
 	struct mr_addr client;
 	uint16_t client_port;    /* host byte order */

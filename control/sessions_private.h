@@ -43,6 +43,15 @@ struct waiter {
 	void *context;
 };
 
+/** What is known of a session from before, until it is settled. */
+struct restored {
+	struct mr_store_totals totals; /* the store's */
+	bool has_client;               /* its record has a current leg: */
+	uint8_t slot;
+	__be16 client_port;
+	struct mr_addr client;
+};
+
 struct session {
 	struct mr_session_info info;
 	struct mr_sessions *sessions;
@@ -57,9 +66,9 @@ struct session {
 	struct mr_addr hint;
 	uint32_t pool_number;
 	uint32_t ingress_alt;
-	bool half_closed;                 /* while restoring: its record is closed already */
-	struct mr_store_totals *restored; /* while restoring: what the store knows of it */
-	int64_t idle_from_ns; /* monotonic; its idle time counts from here at the earliest */
+	bool half_closed;          /* while restoring: its record is closed already */
+	struct restored *restored; /* while restoring */
+	int64_t idle_from_ns;      /* monotonic; its idle time counts from here at the earliest */
 	int64_t opened_ns; /* monotonic; by when the target has to have answered counts from here */
 	/* From before the last reboot, on this boot's monotonic clock; INT64_MIN: never. */
 	int64_t base_client_ns, base_target_ns;
@@ -105,7 +114,7 @@ struct mr_sessions {
 	struct mr_hash by_key;      /* owner, target, label; OPENING and OPEN */
 	uint64_t key_seed;          /* people choose keys: they are not to choose chains */
 	void *by_uid;               /* struct uid_count, tsearch(3) */
-	struct session **by_index;  /* LIFE_OPEN and LIFE_CLOSING; max_sessions of them */
+	struct session **by_index;  /* LIFE_OPEN and LIFE_CLOSING; n_records of them */
 	uint32_t index_end;         /* 1 + the highest index ever in use */
 	struct mr_session *records; /* SCAN_RECORDS of them */
 

@@ -232,9 +232,9 @@ static int load_row(
 	session->has_hint = !mr_addr_equal(&row->hint, &none);
 	session->hint = row->hint;
 	set_times(session, totals);
-	session->restored = malloc(sizeof(*session->restored));
+	session->restored = calloc(1, sizeof(*session->restored));
 	if (session->restored)
-		*session->restored = *totals;
+		session->restored->totals = *totals;
 	r = session->restored ? claim(restore, session) : -ENOMEM;
 	if (r < 0) {
 		if (!session->restored || r == -ENOMEM)
@@ -279,7 +279,23 @@ static void adopt(struct restore *restore, struct session *session, uint32_t ind
 	session->info.upstream = record->upstream;
 	session->installed = true;
 	session->used = true;
+	if (record->current < MR_LEGS) {
+		session->restored->has_client = true;
+		session->restored->slot = record->current;
+		session->restored->client = record->client;
+		session->restored->client_port = record->client_port;
+	}
 	see(session, record);
+}
+
+/* Its target may send yet: the block rests as if the session had been closed just now. */
+static void rest_block(struct mr_sessions *sessions, const struct mr_session *record)
+{
+	uint16_t port = ntohs(record->target_port);
+
+	if (mr_blocks_claim(sessions->blocks, &record->target, port, record->upstream_base) == 0)
+		mr_blocks_release(
+			sessions->blocks, &record->target, port, record->upstream_base, true);
 }
 
 static void meet_record(struct restore *restore, uint32_t index, const struct mr_session *record)
@@ -295,12 +311,8 @@ static void meet_record(struct restore *restore, uint32_t index, const struct mr
 			adopt(restore, session, index, record);
 			session->half_closed = true;
 		}
-		/* Its target may send yet: the block rests as if it had been closed just now. */
-		if (!session &&
-			mr_blocks_claim(sessions->blocks, &record->target,
-				ntohs(record->target_port), record->upstream_base) == 0)
-			mr_blocks_release(sessions->blocks, &record->target,
-				ntohs(record->target_port), record->upstream_base, true);
+		if (!session)
+			rest_block(sessions, record);
 		return;
 	}
 	if (session && !session->has_index && same_session(&session->info, record)) {
@@ -309,6 +321,7 @@ static void meet_record(struct restore *restore, uint32_t index, const struct mr
 		return;
 	}
 	restore->report.removed++;
+	rest_block(sessions, record);
 	r = mr_sessions_remove_orphan(sessions, index, record);
 	if (r < 0) { /* never to be reused: something may lead to it yet */
 		mr_indices_claim(sessions->indices, index);
@@ -324,8 +337,8 @@ static int meet_records(struct restore *restore)
 	uint32_t n;
 	int r;
 
-	for (uint32_t first = 0; first < config->max_sessions; first += n) {
-		n = config->max_sessions - first;
+	for (uint32_t first = 0; first < config->n_records; first += n) {
+		n = config->n_records - first;
 		n = n < SCAN_RECORDS ? n : SCAN_RECORDS;
 		r = config->ops->session_get(config->backend, first, n, sessions->records);
 		if (r < 0) {
@@ -382,7 +395,7 @@ static int install(struct restore *restore, struct session *session)
 	mr_session_set_index(session, index);
 	find_way(restore, session);
 	see(session, &no_record);
-	r = mr_session_install(session, session->restored);
+	r = mr_session_install(session, &session->restored->totals);
 	if (r == 0)
 		restore->report.installed++;
 	return r;
@@ -413,6 +426,10 @@ static void settle(struct restore *restore, struct session *session)
 		return;
 	}
 	r = session->has_index ? repair(restore, session) : install(restore, session);
+	notice.has_client = session->restored->has_client;
+	notice.slot = session->restored->slot;
+	notice.client = session->restored->client;
+	notice.client_port = ntohs(session->restored->client_port);
 	free(session->restored);
 	session->restored = NULL;
 	if (r < 0) {

@@ -82,9 +82,15 @@ struct mr_backend_ops {
 	/** One line a person can read: driver, mode, number of queues, what was refused. */
 	void (*describe)(struct mr_backend *backend, char *buf, size_t size);
 
-	/** Writes a whole record. Only while no key leads to `index`. `index` < max_sessions. */
+	/** Writes a whole record. Only while no key leads to `index`, which is below capacity(). */
 	int (*session_put)(
 		struct mr_backend *backend, uint32_t index, const struct mr_session *session);
+
+	/**
+	 * Records that the tables have. An earlier daemon's may have more than it takes for
+	 * max_sessions, and sessions at any of them. NULL: max_sessions.
+	 */
+	uint32_t (*capacity)(struct mr_backend *backend);
 
 	/**
 	 * Consistent copies of `count` records from `first` on, taken under each record's lock. The

@@ -355,11 +355,17 @@ static void xdp_describe(struct mr_backend *b, char *buf, size_t size)
 	}
 }
 
+static uint32_t xdp_capacity(struct mr_backend *b)
+{
+	return b->max_sessions;
+}
+
 const struct mr_backend_ops mr_backend_xdp = {
 	.open = xdp_open,
 	.close = free_backend,
 	.detach = xdp_detach,
 	.describe = xdp_describe,
+	.capacity = xdp_capacity,
 	.session_put = mr_xdp_session_put,
 	.session_get = mr_xdp_session_get,
 	.session_close = mr_xdp_session_close,

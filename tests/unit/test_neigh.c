@@ -313,6 +313,24 @@ Test(neigh, marks_stay_or_go_with_the_daemon_as_asked)
 	netbed_close(&bed);
 }
 
+Test(neigh, what_is_to_be_kept_soon_is_resolved_by_the_next_round_and_dropped_as_ever)
+{
+	const struct mr_addr dst = netbed_addr("10.1.0.2");
+	struct netbed bed;
+	struct mr_neigh *neigh;
+	netbed_open(&bed);
+	struct asked asked = {&bed, dst, NULL};
+	cr_assert_eq(mr_neigh_open(&bed.loop, bed.netlink, true, &neigh), 0);
+	cr_assert_eq(mr_neigh_keep_soon(neigh, &dst), 0);
+	cr_assert(is_gone(&asked), "that is not for now");
+	expect_valid(&bed, "10.1.0.2", NULL);
+	cr_assert_eq(is_managed(&asked), kernel_manages());
+	mr_neigh_drop(neigh, &dst);
+	cr_assert(is_not_managed(&asked));
+	mr_neigh_close(neigh, false);
+	netbed_close(&bed);
+}
+
 struct missed {
 	struct asked asked;
 	struct mr_neigh *neigh;

@@ -37,6 +37,29 @@ static void start(bool adopted)
 	cr_assert_eq(bed_start(&bed, adopted), 0, "%s", bed.why.text);
 }
 
+Test(restore, sessions_beyond_a_limit_that_was_lowered_are_adopted)
+{
+	const struct mr_session_open more = bed_target(9);
+	struct bed_done done = {0};
+	uint64_t id;
+
+	start(false);
+	for (uint32_t i = 0; i < 5; i++) {
+		const struct mr_session_open open = bed_target(i);
+
+		bed_open(&bed, &open);
+	}
+	bed_stop(&bed);
+	bed.config.max_sessions = 2;
+	bed.config.n_records = BED_SESSIONS;
+	start(true);
+	cr_assert_eq(bed.report.adopted, 5, "%s", bed.report.first.text);
+	cr_assert_eq(bed.report.skipped + bed.report.installed, 0);
+	bed_check_whole(&bed);
+	cr_assert_eq(mr_sessions_open(bed.sessions, &more, bed_on_done, &done, &id, &bed.why),
+		-ENOSPC, "the limit is what was asked for");
+}
+
 /* A machine that starts anew: empty tables, and a monotonic clock that begins at zero. */
 static void reboot(void)
 {
@@ -165,6 +188,29 @@ Test(restore, what_came_after_the_reboot_is_in_the_store_the_next_time)
 	start(false);
 	cr_assert_eq(bed.report.installed, 1, "it is kept all the same");
 	cr_assert(mr_addr_equal(&mr_sessions_find(bed.sessions, id)->upstream, &other));
+}
+
+Test(restore, news_of_an_adopted_session_name_its_client)
+{
+	const struct mr_session_open open = bed_target(1);
+	const struct mr_addr client = mr_addr_from_v4(htonl(0xc6336409));
+	struct mr_session *record;
+	const struct mr_session_info *info;
+
+	start(false);
+	info = mr_sessions_find(bed.sessions, bed_open(&bed, &open));
+	record = fake_backend_record(bed.backend, info->index);
+	record->current = 3;
+	record->client = client;
+	record->client_port = htons(40000);
+	bed_stop(&bed);
+	start(true);
+	cr_assert_eq(bed.last.kind, MR_NOTICE_RESTORED);
+	cr_assert(bed.last.has_client && mr_addr_equal(&bed.last.client, &client));
+	cr_assert(bed.last.slot == 3 && bed.last.client_port == 40000);
+	reboot();
+	start(false);
+	cr_assert(!bed.last.has_client, "its legs are gone");
 }
 
 Test(restore, missing_keys_are_put_back_and_strangers_go)
