@@ -27,6 +27,7 @@ struct restore {
 	struct mr_why *why;
 	struct session **loaded; /* in the tables, and not settled yet */
 	size_t n_loaded;
+	uint32_t n_unknown; /* live records, where the store has no row at all */
 };
 
 static void remember(struct restore *restore, const char *format, ...)
@@ -320,6 +321,12 @@ static void meet_record(struct restore *restore, uint32_t index, const struct mr
 		restore->report.adopted++;
 		return;
 	}
+	/* Rows are there before records, and go after them: it has lost them, and might be mended.
+	 */
+	if (restore->n_loaded == 0 && restore->report.skipped == 0) {
+		restore->n_unknown++;
+		return;
+	}
 	restore->report.removed++;
 	rest_block(sessions, record);
 	r = mr_sessions_remove_orphan(sessions, index, record);
@@ -334,6 +341,7 @@ static int meet_records(struct restore *restore)
 {
 	struct mr_sessions *sessions = restore->sessions;
 	const struct mr_sessions_config *config = &sessions->config;
+	char store[MR_WHY_SIZE];
 	uint32_t n;
 	int r;
 
@@ -349,7 +357,14 @@ static int meet_records(struct restore *restore)
 		for (uint32_t i = 0; i < n; i++)
 			meet_record(restore, first + i, &sessions->records[i]);
 	}
-	return 0;
+	if (restore->n_unknown == 0)
+		return 0;
+	config->store->ops->describe(config->store, store, sizeof(store));
+	snprintf(restore->why->text, sizeof(restore->why->text),
+		"the store (%.120s) is empty, and %u sessions are being relayed: put it back, or "
+		"end them with \"moshrelay detach\"",
+		store, restore->n_unknown);
+	return -EUCLEAN;
 }
 
 /* Bringing both together. */

@@ -190,6 +190,31 @@ Test(restore, what_came_after_the_reboot_is_in_the_store_the_next_time)
 	cr_assert(mr_addr_equal(&mr_sessions_find(bed.sessions, id)->upstream, &other));
 }
 
+Test(restore, a_store_that_has_lost_all_ends_no_session)
+{
+	const struct mr_session_open open = bed_target(1);
+	char command[128];
+
+	start(false);
+	bed_open(&bed, &open);
+	bed_stop(&bed);
+	snprintf(command, sizeof(command), "cd %s && mkdir kept && mv sessions.db* kept", bed.dir);
+	cr_assert_eq(system(command), 0);
+	for (int turn = 0; turn < 2; turn++) { /* an empty store is there the second time */
+		cr_assert_eq(bed_start(&bed, true), -EUCLEAN);
+		cr_assert(strstr(bed.why.text, "1 sessions are being relayed"), "%s", bed.why.text);
+		bed.crashes = true;
+		bed_stop(&bed);
+		cr_assert_eq(fake_backend_open_records(bed.backend), 1);
+	}
+	snprintf(command, sizeof(command), "cd %s && rm sessions.db* && mv kept/* . && rmdir kept",
+		bed.dir);
+	cr_assert_eq(system(command), 0);
+	start(true);
+	cr_assert_eq(bed.report.adopted, 1);
+	bed_check_whole(&bed);
+}
+
 Test(restore, news_of_an_adopted_session_name_its_client)
 {
 	const struct mr_session_open open = bed_target(1);
