@@ -17,12 +17,17 @@
 #include "html.h"
 #include "latency.h"
 #include "net.h"
+#include "page.h"
 #include "peers.h"
 #include "scale.h"
 #include "turn.h"
 
 /* Two clock readings for each run of a BPF program: only BPF contestants would pay for them. */
 #define BPF_STATS "/proc/sys/kernel/bpf_stats_enabled"
+
+/* Points of the curve over sessions, between one and all; measured in so many rounds. */
+static const uint32_t curve_sessions[] = {100, 1000, 10000, 100000};
+#define CURVE_ROUNDS 3
 
 struct bench_options {
 	unsigned rounds;
@@ -193,7 +198,8 @@ static int choose_cores(struct mr_bench_result *result)
 	return 0;
 }
 
-static void add_row(struct bench *bench, struct mr_contestant *contestant, uint32_t sessions)
+static void add_row(
+	struct bench *bench, struct mr_contestant *contestant, uint32_t sessions, bool between)
 {
 	struct mr_bench_result *result = &bench->result;
 
@@ -202,7 +208,19 @@ static void add_row(struct bench *bench, struct mr_contestant *contestant, uint3
 	bench->of_row[result->n_rows] = contestant;
 	result->rows[result->n_rows++] = (struct mr_bench_row){.name = contestant->peer->name,
 		.title = contestant->peer->title,
-		.sessions = sessions};
+		.sessions = sessions,
+		.between = between};
+}
+
+static void add_curve(struct bench *bench, struct mr_contestant *contestant)
+{
+	uint32_t all = contestant->n_endpoints;
+
+	for (size_t i = 0; i < sizeof(curve_sessions) / sizeof(curve_sessions[0]); i++) {
+		if (curve_sessions[i] < all)
+			add_row(bench, contestant, curve_sessions[i], true);
+	}
+	add_row(bench, contestant, all, false);
 }
 
 static void add_missing(struct bench *bench, const struct mr_peer *peer, int r, const char *why)
@@ -247,9 +265,9 @@ static void set_up(struct bench *bench)
 			continue;
 		}
 		bench->n_contestants++;
-		add_row(bench, contestant, 1);
+		add_row(bench, contestant, 1, false);
 		if (contestant->n_endpoints > 1)
-			add_row(bench, contestant, contestant->n_endpoints);
+			add_curve(bench, contestant);
 	}
 }
 
@@ -264,6 +282,8 @@ static void measure(struct bench *bench)
 
 			if (atomic_load(&mr_load_stop))
 				return;
+			if (row->between && round >= CURVE_ROUNDS)
+				continue;
 			r = mr_turn_take(
 				&bench->bed, bench->of_row[i], row->sessions, &row->turns[row->n]);
 			row->n += r == 0;
@@ -422,7 +442,7 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 		if (strcmp(argv[i], "--help") == 0)
 			return help();
 	}
-	mr_html_command(command, sizeof(command), "bench", argc, argv);
+	mr_page_command(command, sizeof(command), "bench", argc, argv);
 	if (bench)
 		bench->contestants = calloc(mr_n_peers, sizeof(*bench->contestants));
 	if (!bench || !bench->contestants)

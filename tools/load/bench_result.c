@@ -104,7 +104,7 @@ static const struct mr_bench_row *find_row(
 	for (unsigned i = 0; i < result->n_rows; i++) {
 		const struct mr_bench_row *row = &result->rows[i];
 
-		if (strcmp(row->name, name) == 0 && (row->sessions > 1) == many)
+		if (strcmp(row->name, name) == 0 && (row->sessions > 1) == many && !row->between)
 			return row;
 	}
 	return NULL;
@@ -249,6 +249,8 @@ void mr_bench_result_print(const struct mr_bench_result *result, FILE *out)
 		char buf[128];
 		const char *doubt = mr_bench_doubt(row, buf, sizeof(buf));
 
+		if (row->between)
+			continue;
 		fprintf(out, "%-34s %8u %12.0f %5.1f%% %12.0f %8.0f %4.0f%% %4.0f%%%s%s\n",
 			row->title, row->sessions, delivered.median,
 			delivered.median > 0
@@ -289,13 +291,15 @@ static json_t *rows_json(const struct mr_bench_result *result)
 		const struct mr_bench_row *row = &result->rows[i];
 		char buf[128];
 		const char *doubt = mr_bench_doubt(row, buf, sizeof(buf));
-		json_t *json = json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:f, s:b, s:s?}",
-			"name", row->name, "title", row->title, "sessions", (int)row->sessions,
-			"delivered_per_second", spread_json(MR_BENCH_SPREAD(row, delivered)),
-			"offered_per_second", spread_json(MR_BENCH_SPREAD(row, offered)),
-			"ns_per_datagram", spread_json(MR_BENCH_SPREAD(row, ns_a_packet)),
-			"relay_core_idle", spread_json(MR_BENCH_SPREAD(row, idle)),
-			"relay_core_foreign", spread_json(MR_BENCH_SPREAD(row, foreign)), "strays",
+		json_t *json = json_pack(
+			"{s:s, s:s, s:i, s:b, s:o, s:o, s:o, s:o, s:o, s:f, s:b, s:s?}", "name",
+			row->name, "title", row->title, "sessions", (int)row->sessions, "between",
+			row->between, "delivered_per_second",
+			spread_json(MR_BENCH_SPREAD(row, delivered)), "offered_per_second",
+			spread_json(MR_BENCH_SPREAD(row, offered)), "ns_per_datagram",
+			spread_json(MR_BENCH_SPREAD(row, ns_a_packet)), "relay_core_idle",
+			spread_json(MR_BENCH_SPREAD(row, idle)), "relay_core_foreign",
+			spread_json(MR_BENCH_SPREAD(row, foreign)), "strays",
 			MR_BENCH_SPREAD(row, strays).max, "trusted", doubt == NULL, "doubt", doubt);
 
 		if (row->lossless > 0)

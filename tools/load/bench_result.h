@@ -11,8 +11,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "hist.h"
+
 #define MR_BENCH_ROUNDS_MAX 101
-#define MR_BENCH_ROWS_MAX   32
+#define MR_BENCH_ROWS_MAX   64
 #define MR_BENCH_FACTS_MAX  32
 
 /** What one turn of one row measured. */
@@ -30,12 +32,15 @@ struct mr_bench_latency {
 	double rate; /* datagrams a second that were meant to be sent */
 	double p50, p99, p99_9, max;
 	double sent, answered;
+	unsigned n_curve; /* the distribution; in nanoseconds */
+	struct mr_hist_point curve[MR_HIST_CURVE];
 };
 
 struct mr_bench_row {
 	const char *name;
 	const char *title;
 	uint32_t sessions;
+	bool between; /* a point of a curve over sessions, in no table and no ratio */
 	struct mr_bench_latency latency;
 	double lossless; /* greatest rate without loss, of a peer that merges datagrams; else 0 */
 	unsigned n;

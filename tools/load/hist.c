@@ -72,3 +72,13 @@ uint64_t mr_hist_mean(const struct mr_hist *hist)
 {
 	return hist->count ? hist->sum / hist->count : 0;
 }
+
+unsigned mr_hist_curve(const struct mr_hist *hist, struct mr_hist_point ret_points[MR_HIST_CURVE])
+{
+	unsigned n = 0;
+
+	for (double one_in = 1.1; one_in < (double)hist->count && n < MR_HIST_CURVE; one_in *= 1.25)
+		ret_points[n++] = (struct mr_hist_point){
+			one_in, (double)mr_hist_quantile(hist, 1000 - 1000 / one_in)};
+	return n;
+}

@@ -31,6 +31,16 @@ void mr_hist_merge(struct mr_hist *hist, const struct mr_hist *from);
 /** The value that `permille` / 1000 of all values do not exceed; 0 if there are none. */
 uint64_t mr_hist_quantile(const struct mr_hist *hist, double permille);
 
+/** A point of the distribution: one value in `one_in` is larger than `ns`. */
+struct mr_hist_point {
+	double one_in, ns;
+};
+
+#define MR_HIST_CURVE 64
+
+/** The whole distribution, in even steps of log(one_in), as far as values bear it out. */
+unsigned mr_hist_curve(const struct mr_hist *hist, struct mr_hist_point ret_points[MR_HIST_CURVE]);
+
 /** Arithmetic mean, 0 if there are no values. */
 uint64_t mr_hist_mean(const struct mr_hist *hist);
 

@@ -18,7 +18,4 @@ int mr_html_run(const char *dir, const char *command, const struct mr_run_result
 int mr_html_bench(const char *dir, const char *command, const struct mr_bench_result *result,
 	struct mr_proc_why *ret_why);
 
-/** The command line of subcommand `name` as one string, for mr_html_*(). */
-void mr_html_command(char *buf, size_t size, const char *name, int argc, char **argv);
-
 #endif

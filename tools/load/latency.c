@@ -34,6 +34,20 @@ static json_t *drive(const struct mr_contestant *contestant, double rate, unsign
 	return r < 0 ? NULL : mr_again_finish(contestant, pid, "latency.json");
 }
 
+static void read_curve(json_t *json, struct mr_bench_latency *latency)
+{
+	const json_t *curve = json_object_get(json_object_get(json, "latency_us"), "curve"), *point;
+	size_t i;
+
+	json_array_foreach (curve, i, point) {
+		if (latency->n_curve == MR_HIST_CURVE)
+			return;
+		latency->curve[latency->n_curve++] =
+			(struct mr_hist_point){json_number_value(json_array_get(point, 0)),
+				json_number_value(json_array_get(point, 1)) * 1000};
+	}
+}
+
 static int measure(const struct mr_contestant *contestant, double rate, unsigned seconds,
 	struct mr_bench_latency *ret_latency)
 {
@@ -50,6 +64,7 @@ static int measure(const struct mr_contestant *contestant, double rate, unsigned
 		.sent = mr_again_number(json, NULL, "sent"),
 		.answered = mr_again_number(json, NULL, "answered"),
 	};
+	read_curve(json, ret_latency);
 	json_decref(json);
 	return ret_latency->answered > 0 ? 0 : -EIO;
 }

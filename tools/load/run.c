@@ -13,6 +13,7 @@
 #include "command.h"
 #include "engine.h"
 #include "html.h"
+#include "page.h"
 #include "registry.h"
 #include "run_result.h"
 #include "sessions.h"
@@ -451,7 +452,7 @@ enum mr_exit mr_load_run(int argc, char **argv)
 	enum mr_exit status;
 	char command[512];
 
-	mr_html_command(command, sizeof(command), "run", argc, argv);
+	mr_page_command(command, sizeof(command), "run", argc, argv);
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--help") == 0)
 			return help();

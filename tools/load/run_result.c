@@ -62,10 +62,17 @@ void mr_run_result_print(const struct mr_run_result *result, FILE *out)
 
 json_t *mr_hist_json(const struct mr_hist *hist)
 {
-	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)hist->count, "mean",
-		us(mr_hist_mean(hist)), "p50", us(mr_hist_quantile(hist, 500)), "p99",
+	struct mr_hist_point points[MR_HIST_CURVE];
+	unsigned n = mr_hist_curve(hist, points);
+	json_t *curve = json_array();
+
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(
+			curve, json_pack("[f, f]", points[i].one_in, points[i].ns / 1000));
+	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "count", (json_int_t)hist->count,
+		"mean", us(mr_hist_mean(hist)), "p50", us(mr_hist_quantile(hist, 500)), "p99",
 		us(mr_hist_quantile(hist, 990)), "p99_9", us(mr_hist_quantile(hist, 999)), "max",
-		us(hist->max));
+		us(hist->max), "curve", curve);
 }
 
 static int put(json_t *object, const char *name, uint64_t value)

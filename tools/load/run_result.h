@@ -40,7 +40,10 @@ void mr_run_result_print(const struct mr_run_result *result, FILE *out);
 /** NULL: no memory. */
 json_t *mr_run_result_json(const struct mr_run_result *result);
 
-/** The percentiles as an object, in microseconds; also for other results. */
+/**
+ * The percentiles as an object, in microseconds; also for other results. Its "curve" has the whole
+ * distribution: pairs of N and what one value in N exceeds.
+ */
 json_t *mr_hist_json(const struct mr_hist *hist);
 
 #endif
