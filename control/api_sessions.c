@@ -299,6 +299,12 @@ void mr_api_watch(struct mr_api *api, struct mr_rpc_request *request, json_t *pa
 			return;
 	}
 	r = mr_watch_add(api->watch, request, info ? info->id : 0, admin);
+	if (r == -EDQUOT) {
+		mr_rpc_request_fail(request, MR_RPC_LIMIT,
+			"watch: %d connections of yours watch already: close one",
+			MR_WATCH_UID_MAX);
+		return;
+	}
 	if (r) {
 		mr_rpc_request_fail(request, MR_RPC_FAILED, "watch: %s",
 			r == -EBUSY ? "this connection watches already: use another one"

@@ -111,10 +111,23 @@ void mr_watch_free(struct mr_watch *watch)
 	free(watch);
 }
 
+static unsigned count_uid(const struct mr_watch *watch, uid_t uid)
+{
+	unsigned n = 0;
+
+	for (const struct watcher *w = watch->watchers; w; w = w->next)
+		n += w->uid == uid;
+	return n;
+}
+
 int mr_watch_add(struct mr_watch *watch, struct mr_rpc_request *request, uint64_t id, bool all)
 {
-	struct watcher *watcher = calloc(1, sizeof(*watcher));
+	uid_t uid = mr_rpc_request_identity(request)->uid;
+	struct watcher *watcher;
 
+	if (!all && count_uid(watch, uid) >= MR_WATCH_UID_MAX)
+		return -EDQUOT;
+	watcher = calloc(1, sizeof(*watcher));
 	if (!watcher)
 		return -ENOMEM;
 	watcher->client = mr_rpc_request_subscribe(request, on_client_close, watcher);
@@ -122,7 +135,7 @@ int mr_watch_add(struct mr_watch *watch, struct mr_rpc_request *request, uint64_
 		free(watcher);
 		return -EBUSY;
 	}
-	watcher->uid = mr_rpc_request_identity(request)->uid;
+	watcher->uid = uid;
 	watcher->id = id;
 	watcher->all = all;
 	watcher->next = watch->watchers;

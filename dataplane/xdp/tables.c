@@ -67,6 +67,9 @@ int mr_xdp_session_close(struct mr_backend *b, uint32_t index)
 	/* What packets write between the two calls is lost; `flags` is the daemon's alone. Keys go
 	 * before this: only packets that have already found the record can be on their way. */
 	session.flags &= (__u8)~MR_SESSION_OPEN;
+	/* The routes of a moment ago come back with it. Who reads them without the lock must not
+	 * find the version that he began with (quick.h): half of all are between the two. */
+	session.version += 1U << 31;
 	return put(b->skel->maps.sessions, &index, &session, BPF_F_LOCK);
 }
 

@@ -88,7 +88,7 @@ Test(backend, records_come_back_one_by_one_and_in_batches)
 	static struct mr_session all[MAX_SESSIONS];
 
 	for (uint32_t i = 0; i < MAX_SESSIONS; i++) {
-		struct mr_session s = {.id = i + 1, .flags = MR_SESSION_OPEN};
+		struct mr_session s = {.id = i + 1, .flags = MR_SESSION_OPEN, .version = 4};
 
 		cr_assert(zero(int, ops->session_put(b, i, &s)));
 	}
@@ -107,6 +107,8 @@ Test(backend, records_come_back_one_by_one_and_in_batches)
 	cr_assert(zero(int, ops->session_get(b, 7, 1, all)));
 	cr_assert(zero(int, all[0].flags &MR_SESSION_OPEN));
 	cr_assert(eq(u64, all[0].id, 8));
+	cr_assert(all[0].version % 2 == 0 && all[0].version - 4 > 1000000,
+		"whoever reads it without the lock sees a change");
 	ops->detach(b);
 }
 

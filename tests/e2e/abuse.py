@@ -6,6 +6,7 @@
                               one after each of them by a result
   abuse.py half SOCKET        connections with half a line, or whose answers are never read
   abuse.py idle SOCKET COUNT  that many connections that say nothing, until killed
+  abuse.py watch SOCKET COUNT the same, that watch; stops asking where one is refused
 """
 import json
 import os
@@ -105,6 +106,18 @@ def idle(path, count):
     time.sleep(3600)
 
 
+def watch(path, count):
+    socks, code = [], 0
+    while len(socks) < int(count) and not code:
+        sock = connect(path)
+        sock.sendall(b'{"jsonrpc": "2.0", "id": 1, "method": "watch"}\n')
+        answer = json.loads(sock.makefile("rb").readline())
+        code = answer.get("error", {}).get("code", 0)
+        socks += [] if code else [sock]
+    print(f"ready {len(socks)}, then {code}", flush=True)
+    time.sleep(3600)
+
+
 if __name__ == "__main__":
     what, *arguments = sys.argv[1:]
-    {"garbage": garbage, "half": half, "idle": idle}[what](*arguments)
+    {"garbage": garbage, "half": half, "idle": idle, "watch": watch}[what](*arguments)
