@@ -363,6 +363,18 @@ def check_host(sessions):
     check(kept == wanted, f"neighbours that are kept for nobody, or not kept: {kept ^ wanted}")
 
 
+def settled(setup):
+    """The sessions by their ids, when the closes that a kill cut short have been finished."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        listed = {s["id"]: s for s in setup.call("list")["sessions"]}
+        closing = [i for i, s in listed.items() if s["state"] == "closing"]
+        if not closing:
+            return listed
+        check(time.monotonic() < end, f"closing without an end: {closing}")
+        time.sleep(0.01)
+
+
 class World:
     def __init__(self, command):
         self.daemon = Daemon(command)
@@ -394,7 +406,7 @@ class World:
     def reconcile(self):
         """What there is is what was promised; what was asked for and not answered may be either."""
         setup = Setup()
-        listed = {s["id"]: s for s in setup.call("list")["sessions"]}
+        listed = settled(setup)
         promised = dict(self.fixed)
         for owner in self.owners:
             promised.update(owner.open)
