@@ -13,6 +13,7 @@
 #include "netlink.h"
 #include "quota.h"
 #include "rpc.h"
+#include "sandbox.h"
 #include "select.h"
 #include "sessions.h"
 #include "setting.h"
@@ -30,6 +31,7 @@ struct mr_api {
 	struct mr_rpc_server *server;
 	const struct mr_config *config; /* its policy is replaced when the file is read anew */
 	const struct mr_selection *selection;
+	const struct mr_sandbox *sandbox;
 	int64_t started_at; /* CLOCK_REALTIME, ns */
 
 	/** Takes the dataplane off, answers the request with {}, and ends the daemon. */

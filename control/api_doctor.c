@@ -84,6 +84,7 @@ void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 		.dataplane = api->selection->dataplane,
 		.dataplane_text = text,
 		.dataplane_error = trouble.text,
+		.sandbox = api->sandbox,
 		.interfaces = (const char *const *)config->interfaces.items,
 		.n_interfaces = config->interfaces.n,
 		.publics = publics,

@@ -109,6 +109,19 @@ static void put_store(
 		json, "store_error", counts->store_why.text[0] ? counts->store_why.text : NULL);
 }
 
+static void put_sandbox(struct mr_json *json, const struct mr_sandbox *sandbox)
+{
+	const struct mr_why *why =
+		sandbox->user_why.text[0] ? &sandbox->user_why : &sandbox->filter_why;
+
+	mr_json_open(json, "runs_as", '{');
+	mr_json_number(json, "uid", sandbox->user.uid);
+	mr_json_text(json, "name", sandbox->user.name);
+	mr_json_bool(json, "seccomp", sandbox->filtered);
+	mr_json_close(json, '}');
+	mr_json_text(json, "runs_as_error", why->text[0] ? why->text : NULL);
+}
+
 void mr_api_status(struct mr_api *api, struct mr_rpc_request *request, json_t *params)
 {
 	struct mr_sessions_counts counts;
@@ -136,6 +149,7 @@ void mr_api_status(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 	mr_json_bool(json, "draining", mr_sessions_draining(api->sessions));
 	put_limits(json, api, &counts);
 	put_store(json, api, &counts);
+	put_sandbox(json, api->sandbox);
 	mr_json_number(json, "connections", mr_rpc_server_clients(api->server));
 	mr_json_time(json, "started_at", api->started_at);
 	mr_json_text(json, "version", MR_VERSION);

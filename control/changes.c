@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_NAME "changes"
 #define LINE_SIZE 256
 
 struct mr_changes {
@@ -67,7 +66,10 @@ static int write_list(const struct mr_changes *changes)
 
 	if (!changes->items.n)
 		return unlink(changes->path) && errno != ENOENT ? -errno : 0;
-	file = fopen(changes->path_new, "we");
+	/* Never through a link: the directory is the daemon's user's, this process may be root's.
+	 */
+	unlink(changes->path_new);
+	file = fopen(changes->path_new, "wxe");
 	if (!file)
 		return -errno;
 	fprintf(file, "%s\n", changes->here);
@@ -92,8 +94,9 @@ int mr_changes_open(const char *state_dir, struct mr_changes **ret_changes)
 	if (!changes)
 		return -ENOMEM;
 	name_here(changes->here, sizeof(changes->here));
-	snprintf(changes->path, sizeof(changes->path), "%s/" FILE_NAME, state_dir);
-	snprintf(changes->path_new, sizeof(changes->path_new), "%s/" FILE_NAME ".new", state_dir);
+	snprintf(changes->path, sizeof(changes->path), "%s/" MR_CHANGES_FILE, state_dir);
+	snprintf(changes->path_new, sizeof(changes->path_new), "%s/" MR_CHANGES_FILE ".new",
+		state_dir);
 	r = read_list(changes);
 	if (r) {
 		mr_changes_close(changes);

@@ -14,6 +14,9 @@
 
 #include "strv.h"
 
+/** Its name in the state directory; a new one is written beside it, with ".new" behind the name. */
+#define MR_CHANGES_FILE "changes"
+
 struct mr_changes;
 
 /** Reads the list, if there is one of this boot and network namespace. 0, -ENOMEM. */

@@ -10,10 +10,12 @@
 #include <assert.h>
 #include <confuse.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "setting.h"
 
@@ -87,6 +89,8 @@ static cfg_opt_t file_options[] = {
 	VALUE("state-dir"),
 	VALUE("pin-dir"),
 	VALUE("metrics"),
+	VALUE("user"),
+	VALUE("seccomp"),
 	VALUE("log-level"),
 	CFG_SEC("pool", pool_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 	CFG_SEC("allow", allow_options, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -290,7 +294,10 @@ static int read_scalars(struct mr_config *config, cfg_t *cfg)
 {
 	const char *dataplane = cfg_getstr(cfg, "dataplane");
 	const char *log_level = cfg_getstr(cfg, "log-level");
+	const char *seccomp = cfg_getstr(cfg, "seccomp");
 
+	if (seccomp)
+		config->seccomp = !strcmp(seccomp, "on");
 	set_blocks(&config->upstream, cfg_getstr(cfg, "upstream-ports"));
 	set_number(&config->max_sessions, cfg_getstr(cfg, "max-sessions"));
 	if ((dataplane && mr_dataplane_parse(dataplane, &config->dataplane)) ||
@@ -299,21 +306,26 @@ static int read_scalars(struct mr_config *config, cfg_t *cfg)
 	if (set_text(&config->run_dir, cfg_getstr(cfg, "run-dir")) ||
 		set_text(&config->state_dir, cfg_getstr(cfg, "state-dir")) ||
 		set_text(&config->pin_dir, cfg_getstr(cfg, "pin-dir")) ||
-		set_text(&config->metrics, cfg_getstr(cfg, "metrics")))
+		set_text(&config->metrics, cfg_getstr(cfg, "metrics")) ||
+		set_text(&config->user, cfg_getstr(cfg, "user")))
 		return -ENOMEM;
 	return add_all(&config->interfaces, cfg, "interfaces");
 }
 
-static int open_file(const char *path, bool may_be_absent, FILE **ret_file, struct mr_why *ret_why)
+/* Of an open file; `fd` is taken over, or -errno of open(). */
+static int open_stream(
+	const char *path, int fd, bool may_be_absent, FILE **ret_file, struct mr_why *ret_why)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	int error = fd < 0 ? -fd : file ? 0 : errno;
 	struct stat st;
-	int error = file ? 0 : errno;
 
-	if (!file && error == ENOENT && may_be_absent) {
+	if (fd == -ENOENT && may_be_absent) {
 		*ret_file = NULL;
 		return 0;
 	}
+	if (fd >= 0 && !file)
+		close(fd);
 	/* libconfuse's scanner ends the process when it can't read. */
 	if (file && (fstat(fileno(file), &st) || S_ISDIR(st.st_mode))) {
 		fclose(file);
@@ -328,12 +340,12 @@ static int open_file(const char *path, bool may_be_absent, FILE **ret_file, stru
 	return 0;
 }
 
-static int read_file(
-	struct mr_config *config, const char *path, bool may_be_absent, struct mr_why *ret_why)
+static int read_file(struct mr_config *config, const char *path, int fd, bool may_be_absent,
+	struct mr_why *ret_why)
 {
 	__attribute__((cleanup(free_cfg))) cfg_t *cfg = NULL;
 	__attribute__((cleanup(close_file))) FILE *file = NULL;
-	int r = open_file(path, may_be_absent, &file, ret_why);
+	int r = open_stream(path, fd, may_be_absent, &file, ret_why);
 
 	if (r || !file)
 		return r;
@@ -365,7 +377,9 @@ static int set_defaults(struct mr_config *config)
 	config->upstream = (struct mr_port_range){61008, 65535};
 	config->max_sessions = 65536;
 	config->log_level = MR_LOG_INFO;
-	if (r || set_text(&config->run_dir, "/run/moshrelay") ||
+	config->seccomp = true;
+	if (r || set_text(&config->user, "moshrelay") ||
+		set_text(&config->run_dir, "/run/moshrelay") ||
 		set_text(&config->state_dir, "/var/lib/moshrelay") ||
 		set_text(&config->pin_dir, "/sys/fs/bpf/moshrelay"))
 		return -ENOMEM;
@@ -419,16 +433,30 @@ static int fill_policy(struct mr_policy *policy)
 	return r;
 }
 
+const char *mr_config_path(const struct mr_options *options)
+{
+	return options->file ? options->file : MR_CONFIG_FILE;
+}
+
 int mr_config_load(
 	const struct mr_options *options, struct mr_config *ret_config, struct mr_why *ret_why)
+{
+	int fd = open(mr_config_path(options), O_RDONLY | O_CLOEXEC);
+
+	return mr_config_load_fd(options, fd < 0 ? -errno : fd, ret_config, ret_why);
+}
+
+int mr_config_load_fd(const struct mr_options *options, int fd, struct mr_config *ret_config,
+	struct mr_why *ret_why)
 {
 	struct mr_config config = {0};
 	int r = set_defaults(&config);
 
 	ret_why->text[0] = '\0';
 	if (!r)
-		r = read_file(&config, options->file ? options->file : MR_CONFIG_FILE,
-			!options->file, ret_why);
+		r = read_file(&config, mr_config_path(options), fd, !options->file, ret_why);
+	else if (fd >= 0)
+		close(fd);
 	if (!r)
 		r = apply_options(&config, options);
 	if (!r)
@@ -464,5 +492,6 @@ void mr_config_clear(struct mr_config *config)
 	free(config->state_dir);
 	free(config->pin_dir);
 	free(config->metrics);
+	free(config->user);
 	*config = (struct mr_config){0};
 }

@@ -34,6 +34,8 @@ struct mr_config {
 	uint32_t max_sessions;
 	char *run_dir, *state_dir, *pin_dir;
 	char *metrics; /* "ADDRESS:PORT", NULL: off */
+	char *user;    /* to become, if there is one of that name */
+	bool seccomp;  /* filter system calls */
 	enum mr_log_level log_level;
 	struct mr_strv dpdk; /* "name=value" */
 	struct mr_policy policy;
@@ -70,6 +72,15 @@ extern const char mr_options_help[];
  */
 int mr_config_load(
 	const struct mr_options *options, struct mr_config *ret_config, struct mr_why *ret_why);
+
+/** The same with the file opened by somebody else: `fd`, which is taken over, or -errno of open().
+ */
+int mr_config_load_fd(const struct mr_options *options, int fd, struct mr_config *ret_config,
+	struct mr_why *ret_why);
+
+/** The file that is read. */
+const char *mr_config_path(const struct mr_options *options);
+
 void mr_config_clear(struct mr_config *config);
 
 /** Appends a public address to a pool. 0 or -ENOMEM. */

@@ -35,6 +35,7 @@ struct mr_daemon {
 	const struct mr_options *options;
 	struct mr_config config;
 	int lock_fd;
+	struct mr_sandbox sandbox;
 
 	struct mr_netlink *netlink;
 	struct mr_host_routes routes;
@@ -75,6 +76,7 @@ static void reload(struct mr_daemon *daemon)
 		.pools = &daemon->pools,
 		.sessions = daemon->sessions,
 		.netlink = daemon->netlink,
+		.monitor = daemon->sandbox.monitor,
 	};
 	struct mr_reload_report report;
 	struct mr_why why;
@@ -138,6 +140,7 @@ static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
 		.interfaces = (const char *const *)daemon->routes.carriers.items,
 		.n_interfaces = daemon->routes.carriers.n,
 		.pin_dir = config->pin_dir,
+		.pin_path = daemon->sandbox.pin_path[0] ? daemon->sandbox.pin_path : NULL,
 		.max_sessions = config->max_sessions,
 		.upstream_lo = config->upstream.lo,
 		.options = (const char *const *)config->dpdk.items,
@@ -287,6 +290,7 @@ static int start_server(struct mr_daemon *daemon, struct mr_why *why)
 		.watch = daemon->watch,
 		.config = &daemon->config,
 		.selection = &daemon->selection,
+		.sandbox = &daemon->sandbox,
 		.started_at = mr_clock_system.realtime(),
 		.detach = on_detach,
 		.context = daemon,
@@ -298,6 +302,18 @@ static int start_server(struct mr_daemon *daemon, struct mr_why *why)
 }
 
 /* All of it. */
+
+/* Last, for by then all is open; and threads are made before they can't be in the newer way. */
+static int confine(struct mr_daemon *daemon, struct mr_why *why)
+{
+	int r = mr_sandbox_tighten(why);
+
+	if (!r)
+		r = mr_identities_prepare(daemon->identities);
+	if (!r)
+		mr_sandbox_filter(&daemon->sandbox, &daemon->config, daemon->selection.dataplane);
+	return r;
+}
 
 static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 {
@@ -311,7 +327,8 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 		r = 0;
 	}
 	if (!r)
-		r = mr_sandbox_enter(config->dataplane, why);
+		r = mr_sandbox_enter(
+			&daemon->sandbox, config, mr_config_path(daemon->options), why);
 	if (!r)
 		r = start_signals(daemon);
 	if (!r)
@@ -344,7 +361,7 @@ static int start_parts(struct mr_daemon *daemon, struct mr_why *why)
 	if (!r && config->metrics)
 		r = mr_metrics_open(
 			&daemon->loop, config->metrics, &daemon->api, &daemon->metrics, why);
-	return r ? r : mr_sandbox_tighten(daemon->selection.dataplane, why);
+	return r ? r : confine(daemon, why);
 }
 
 int mr_daemon_start(
@@ -361,6 +378,7 @@ int mr_daemon_start(
 	daemon->options = options;
 	daemon->config = *config;
 	daemon->lock_fd = -1;
+	mr_sandbox_init(&daemon->sandbox);
 	*config = (struct mr_config){0};
 	r = uv_loop_init(&daemon->loop);
 	if (!r)
@@ -373,6 +391,7 @@ int mr_daemon_start(
 	}
 	mr_log_notice("version %s, dataplane %s, %s/setup.sock", MR_VERSION,
 		mr_dataplane_name(daemon->selection.dataplane), daemon->config.run_dir);
+	mr_news_sandbox(&daemon->sandbox);
 	sd_notifyf(0, "READY=1\nSTATUS=relaying by %s",
 		mr_dataplane_name(daemon->selection.dataplane));
 	*ret_daemon = daemon;
@@ -420,6 +439,8 @@ static void stop_dataplane(struct mr_daemon *daemon)
 		return;
 	}
 	selection->ops->detach(selection->backend);
+	if (daemon->sandbox.monitor)
+		(void)mr_monitor_remove_pin_dir(daemon->sandbox.monitor);
 	mr_vlan_offload_put_back(daemon->changes);
 	mr_attached_forget(&daemon->config);
 }
@@ -464,6 +485,7 @@ void mr_daemon_stop(struct mr_daemon *daemon)
 	mr_strv_clear(&daemon->routes.carriers);
 	mr_pool_list_clear(&daemon->pools);
 	mr_config_clear(&daemon->config);
+	mr_sandbox_close(&daemon->sandbox);
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);
 	free(daemon);

@@ -12,6 +12,7 @@
 
 #include "backend.h"
 #include "netlink.h"
+#include "sandbox.h"
 
 /** May the caller open a session to this target? Writes one line that says by which rule or why
  * not. `port` 0: not given. Returns 1 yes, 0 no, -errno. */
@@ -21,10 +22,11 @@ typedef int mr_doctor_policy_fn(
 /** What the daemon knows; everything is borrowed for the call. */
 struct mr_doctor {
 	struct mr_netlink *netlink;
-	enum mr_dataplane dataplane;   /* in use */
-	const char *dataplane_text;    /* describe() of the backend */
-	const char *dataplane_error;   /* trouble() of it, "": none */
-	const char *const *interfaces; /* that the dataplane is attached to */
+	enum mr_dataplane dataplane;      /* in use */
+	const char *dataplane_text;       /* describe() of the backend */
+	const char *dataplane_error;      /* trouble() of it, "": none */
+	const struct mr_sandbox *sandbox; /* what the daemon has given up; NULL: not looked at */
+	const char *const *interfaces;    /* that the dataplane is attached to */
 	size_t n_interfaces;
 	const struct mr_addr *publics; /* public addresses of all pools */
 	size_t n_publics;

@@ -104,6 +104,26 @@ static void examine_privileges(struct report *report)
 	}
 }
 
+static void examine_sandbox(struct report *report)
+{
+	const struct mr_sandbox *sandbox = report->doctor->sandbox;
+	bool root;
+
+	if (!sandbox)
+		return;
+	root = sandbox->user.uid == 0;
+	finding_add(report, root ? FINDING_WARN : FINDING_OK, "privileges",
+		phrase("the daemon runs as %s", sandbox->user.name).text,
+		!root                               ? NULL
+			: sandbox->user_why.text[0] ? sandbox->user_why.text
+						    : "\"user\" in its configuration says so");
+	finding_add(report, sandbox->filtered ? FINDING_OK : FINDING_WARN, "system calls",
+		sandbox->filtered ? "filtered (seccomp)" : "not filtered",
+		sandbox->filtered                     ? NULL
+			: sandbox->filter_why.text[0] ? sandbox->filter_why.text
+						      : "\"seccomp\" in its configuration says so");
+}
+
 static void examine_forwarding(struct report *report)
 {
 	static const struct {
@@ -180,6 +200,7 @@ void examine_host(struct report *report)
 	examine_kernel(report);
 	examine_dataplane(report);
 	examine_privileges(report);
+	examine_sandbox(report);
 	examine_forwarding(report);
 	examine_neighbour_table(report);
 	finding_add(report, FINDING_OK, "firewall",

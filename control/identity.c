@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sandbox.h"
+
 /* Groups of one user that are looked at. */
 #define GROUPS_MAX 1024
 #define TEXT_MAX   65536
@@ -160,6 +162,7 @@ static void on_worker(uv_work_t *work)
 {
 	struct lookup *lookup = work->data;
 
+	mr_sandbox_thread();
 	lookup->error = ask_database(lookup, &lookup->who);
 }
 
@@ -283,6 +286,18 @@ struct mr_identities *mr_identities_new(uv_loop_t *loop)
 	if (identities)
 		identities->loop = loop;
 	return identities;
+}
+
+static void on_prepared(void *context, int error, const struct mr_identity *who)
+{
+	(void)context;
+	(void)error;
+	(void)who;
+}
+
+int mr_identities_prepare(struct mr_identities *identities)
+{
+	return mr_identity_by_uid(identities, 0, on_prepared, NULL);
 }
 
 void mr_identities_free(struct mr_identities *identities)

@@ -25,6 +25,12 @@ typedef void mr_identity_fn(void *context, int error, const struct mr_identity *
 struct mr_identities *mr_identities_new(uv_loop_t *loop);
 
 /**
+ * Makes the threads that ask, and lets them find their libraries, by asking for root. For whoever
+ * gives up rights after that. 0 or -errno.
+ */
+int mr_identities_prepare(struct mr_identities *identities);
+
+/**
  * Frees. Lookups under way are answered with -ECANCELED when their threads are done; the loop must
  * run until then. NULL is allowed.
  */

@@ -96,6 +96,16 @@ void mr_news_reload(const struct mr_config *config, const struct mr_reload_repor
 		report->later.text[0] ? "; from the next start on: " : "", report->later.text);
 }
 
+void mr_news_sandbox(const struct mr_sandbox *sandbox)
+{
+	if (sandbox->user_why.text[0])
+		mr_log_warning("running as %s: %s", sandbox->user.name, sandbox->user_why.text);
+	if (sandbox->filter_why.text[0])
+		mr_log_warning("%s", sandbox->filter_why.text);
+	mr_log_info("running as %s, system calls %s", sandbox->user.name,
+		sandbox->filtered ? "filtered" : "not filtered");
+}
+
 void mr_news_restored(const struct mr_restore_report *report)
 {
 	if (report->adopted || report->installed)

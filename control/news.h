@@ -10,6 +10,7 @@
 #include "feed.h"
 #include "loopback.h"
 #include "reload.h"
+#include "sandbox.h"
 #include "sessions.h"
 #include "vlan_offload.h"
 
@@ -21,6 +22,9 @@ mr_vlan_offload_fn mr_news_vlan_offload;
 
 /** After SIGHUP; `config` is what holds now. */
 void mr_news_reload(const struct mr_config *config, const struct mr_reload_report *report);
+
+/** After the start: what the daemon has given up, and what it could not. */
+void mr_news_sandbox(const struct mr_sandbox *sandbox);
 
 /** After the start. */
 void mr_news_restored(const struct mr_restore_report *report);

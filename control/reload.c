@@ -62,6 +62,8 @@ static int keep_fixed(const struct mr_config *now, struct mr_config *fresh, stru
 		{"state-dir", same_text(now->state_dir, fresh->state_dir)},
 		{"pin-dir", same_text(now->pin_dir, fresh->pin_dir)},
 		{"metrics", same_text(now->metrics, fresh->metrics)},
+		{"user", same_text(now->user, fresh->user)},
+		{"seccomp", now->seccomp == fresh->seccomp},
 		{"dpdk", same_list(&now->dpdk, &fresh->dpdk)},
 	};
 	int r = 0;
@@ -118,13 +120,23 @@ static int take_pools(
 	return 0;
 }
 
+/* If the monitor is gone, the file may still be for everybody. */
+static int load(
+	const struct mr_reload *reload, struct mr_config *ret_config, struct mr_why *ret_why)
+{
+	int fd = reload->monitor ? mr_monitor_open_config(reload->monitor) : -EPIPE;
+
+	return fd == -EPIPE ? mr_config_load(reload->options, ret_config, ret_why)
+			    : mr_config_load_fd(reload->options, fd, ret_config, ret_why);
+}
+
 int mr_reload(
 	const struct mr_reload *reload, struct mr_reload_report *ret_report, struct mr_why *ret_why)
 {
 	struct mr_reload_report report = {0};
 	struct mr_config *config = reload->config, fresh;
 	struct mr_strv later = {0};
-	int r = mr_config_load(reload->options, &fresh, ret_why);
+	int r = load(reload, &fresh, ret_why);
 
 	if (r)
 		return r;

@@ -6,6 +6,7 @@
 #ifndef MR_CONTROL_RELOAD_H
 #define MR_CONTROL_RELOAD_H
 
+#include "monitor.h"
 #include "pools.h"
 
 /** What a reload works on. */
@@ -15,6 +16,7 @@ struct mr_reload {
 	struct mr_pool_list *pools;
 	struct mr_sessions *sessions;
 	const struct mr_netlink *netlink;
+	struct mr_monitor *monitor; /* opens the file; NULL: this process may */
 };
 
 /** What came of it. */

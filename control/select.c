@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,12 @@ static int own_directory(char *ret_dir, size_t size)
 	return 0;
 }
 
+/* Not by access(): that asks for the rights of a user, and leaves out capabilities. */
+static bool is_readable(const char *path)
+{
+	return !faccessat(AT_FDCWD, path, R_OK, AT_EACCESS);
+}
+
 static int find_module(char *ret_path, size_t size)
 {
 	char dir[PATH_MAX];
@@ -44,11 +51,10 @@ static int find_module(char *ret_path, size_t size)
 		return -ENOENT;
 	for (size_t i = 0; i < sizeof(module_dirs) / sizeof(module_dirs[0]); i++) {
 		if (snprintf(ret_path, size, "%s/%s/" MODULE, dir, module_dirs[i]) < (int)size &&
-			!access(ret_path, R_OK))
+			is_readable(ret_path))
 			return 0;
 	}
-	if (snprintf(ret_path, size, MR_MODULE_DIR "/" MODULE) < (int)size &&
-		!access(ret_path, R_OK))
+	if (snprintf(ret_path, size, MR_MODULE_DIR "/" MODULE) < (int)size && is_readable(ret_path))
 		return 0;
 	return -ENOENT;
 }

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "config.h"
+#include "user.h"
 
 #define ALNUM "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
@@ -183,6 +184,20 @@ static const char *check_name(const char *text)
 	return *text ? NULL : "expected a name";
 }
 
+static const char *check_user(const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!len || len >= MR_USER_NAME_SIZE || strpbrk(text, ":/ \t\n"))
+		return "expected a user's name, like moshrelay";
+	return NULL;
+}
+
+static const char *check_switch(const char *text)
+{
+	return strcmp(text, "on") && strcmp(text, "off") ? "expected on or off" : NULL;
+}
+
 static const char *check_prefix(const char *text)
 {
 	struct mr_prefix prefix;
@@ -211,6 +226,8 @@ static const struct {
 	{"state-dir", check_dir},
 	{"pin-dir", check_dir},
 	{"metrics", check_endpoint},
+	{"user", check_user},
+	{"seccomp", check_switch},
 	{"log-level", check_log_level},
 	{"users", check_name},
 	{"groups", check_name},

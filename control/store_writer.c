@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "sandbox.h"
 #include "store_private.h"
 
 #define BATCH_MAX       1024  /* writes in one transaction: bounds how long the last one waits */
@@ -103,6 +104,7 @@ static void *write_all(void *context)
 	struct sqlite_store *store = context;
 	struct store_op *batch;
 
+	mr_sandbox_thread(); /* the file is open */
 	pthread_mutex_lock(&store->lock);
 	for (;;) {
 		bool full = store->log_pages >= LOG_PAGES_MAX;

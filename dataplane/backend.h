@@ -51,7 +51,9 @@ struct mr_backend_config {
 	enum mr_dataplane dataplane; /* never AUTO */
 	const char *const *interfaces;
 	size_t n_interfaces;
-	const char *pin_dir; /* XDP: where maps and links are pinned */
+	const char *pin_dir;  /* XDP: where maps and links are pinned */
+	const char *pin_path; /* another way to that directory, for who may not pass those above it;
+				 NULL: none. Then it is there, on a BPF file system. */
 	uint32_t max_sessions;
 	uint32_t max_addresses; /* public addresses there can be, 0: MR_PUBLIC_MAX */
 	uint16_t upstream_lo;   /* first upstream port, host byte order; looked at as a hint only */

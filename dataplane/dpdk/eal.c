@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <rte_alarm.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "preflight.h"
+#include "thread.h"
 
 #define ARGS_MAX     (32 + 2 * MR_DPDK_PORTS_MAX + MR_DPDK_EAL_MAX)
 #define ARGS_TEXT    16384
@@ -256,6 +258,18 @@ int mr_eal_start(
 	/* What was logged meanwhile may explain why a device isn't there. */
 	*ret_huge = huge;
 	return 0;
+}
+
+static void on_interrupt_thread(void *context)
+{
+	(void)context;
+	mr_thread_keep_capabilities(0);
+}
+
+int mr_eal_confine(void)
+{
+	/* Alarms are called by that thread, which EAL makes and knows no other way to talk to. */
+	return rte_eal_alarm_set(1, on_interrupt_thread, NULL);
 }
 
 void mr_eal_stop(void)

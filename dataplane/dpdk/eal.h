@@ -25,4 +25,7 @@ void mr_eal_stop(void);
 /** The first error that DPDK has logged since the last call, or `otherwise`. Ends in no newline. */
 const char *mr_eal_error(const char *otherwise);
 
+/** The interrupt thread gives up its capabilities, when all that it needs is open. 0 or -errno. */
+int mr_eal_confine(void);
+
 #endif

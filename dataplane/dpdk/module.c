@@ -46,6 +46,8 @@ static int open_started(
 		rc = mr_control_start(b, ret_why);
 	if (!rc)
 		rc = mr_workers_start(b, ret_why);
+	if (!rc && mr_eal_confine())
+		rc = mr_why_set(ret_why, -EIO, "DPDK's interrupt thread does not answer");
 	return rc;
 }
 

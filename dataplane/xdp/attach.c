@@ -158,7 +158,7 @@ static void drop_link(struct mr_backend *b, const char *name)
 /* Links that an earlier daemon pinned for interfaces that this one isn't told to use, or all. */
 static void drop_links(struct mr_backend *b, bool all)
 {
-	DIR *dir = opendir(b->pin_dir);
+	DIR *dir = opendir(b->pin_path);
 	struct dirent *entry;
 
 	if (!dir)

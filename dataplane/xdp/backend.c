@@ -9,6 +9,7 @@
 #include "xdp.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ char *mr_xdp_pin_path(const struct mr_backend *backend, const char *prefix, cons
 {
 	char *path;
 
-	return asprintf(&path, "%s/%s%s", backend->pin_dir, prefix, name) < 0 ? NULL : path;
+	return asprintf(&path, "%s/%s%s", backend->pin_path, prefix, name) < 0 ? NULL : path;
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)
@@ -40,21 +41,38 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
+/* Of the file system that `path` lies on, or would lie on. */
+static bool is_on_bpf(const char *path)
+{
+	char parent[PATH_MAX];
+	struct statfs fs;
+	char *slash;
+
+	if (statfs(path, &fs) < 0) {
+		snprintf(parent, sizeof(parent), "%s", path);
+		slash = strrchr(parent, '/');
+		if (slash)
+			slash[1] = '\0';
+		if (!slash || statfs(parent, &fs) < 0)
+			return true; /* not known to be wrong */
+	}
+	return fs.f_type == BPF_FS_MAGIC;
+}
+
 /* The pin dir has to lie on a BPF filesystem; everything above it must be there already. */
 static int make_pin_dir(const char *dir, struct mr_why *ret_why)
 {
-	struct statfs fs;
+	int error = mkdir(dir, 0700) < 0 ? errno : 0;
 
-	if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		return mr_why_set(ret_why, -errno, "cannot make the pin directory %s: %s", dir,
-			strerror(errno));
-	if (statfs(dir, &fs) < 0)
-		return mr_why_set(ret_why, -errno, "cannot look at %s: %s", dir, strerror(errno));
-	if (fs.f_type != BPF_FS_MAGIC) {
-		rmdir(dir);
+	if (!is_on_bpf(dir)) {
+		if (!error)
+			rmdir(dir);
 		return mr_why_set(ret_why, -EINVAL,
 			"%s is not on a BPF filesystem: mount -t bpf bpf /sys/fs/bpf", dir);
 	}
+	if (error && error != EEXIST)
+		return mr_why_set(ret_why, -error, "cannot make the pin directory %s: %s", dir,
+			strerror(error));
 	return 0;
 }
 
@@ -280,13 +298,14 @@ static void free_backend(struct mr_backend *b)
 	relay_bpf__destroy(b->skel);
 	free(b->ports);
 	free(b->pin_dir);
+	free(b->pin_path);
 	free(b);
 }
 
 static int start(struct mr_backend *b, const struct mr_backend_config *config, bool *ret_adopted,
 	struct mr_why *ret_why)
 {
-	int rc = make_pin_dir(b->pin_dir, ret_why);
+	int rc = config->pin_path ? 0 : make_pin_dir(b->pin_dir, ret_why);
 
 	if (rc < 0)
 		return rc;
@@ -311,10 +330,12 @@ static int xdp_open(const struct mr_backend_config *config, struct mr_backend **
 	bool adopted = false;
 	int rc;
 
-	if (b)
+	if (b) {
 		b->pin_dir = strdup(config->pin_dir);
-	if (!b || !b->pin_dir) {
-		free(b);
+		b->pin_path = strdup(config->pin_path ? config->pin_path : config->pin_dir);
+	}
+	if (!b || !b->pin_dir || !b->pin_path) {
+		free_backend(b);
 		return mr_why_set(ret_why, -ENOMEM, "no memory");
 	}
 	rc = start(b, config, &adopted, ret_why);

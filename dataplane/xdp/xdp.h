@@ -32,7 +32,8 @@ struct mr_backend {
 	struct mr_bucket *buckets;
 	struct mr_addr addresses[MR_PUBLIC_MAX]; /* as in their map */
 	struct ring_buffer *ring;
-	char *pin_dir;
+	char *pin_dir;  /* its name */
+	char *pin_path; /* the way there */
 	uint32_t max_sessions;
 	uint32_t max_addresses;
 	struct mr_xdp_port *ports;

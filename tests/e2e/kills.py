@@ -255,6 +255,7 @@ class Daemon:
         self.log = open("/run/bed/moshrelayd.log", "ab")
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind("/run/bed/notify")
+        os.chmod("/run/bed/notify", 0o666)  # as systemd's
 
     def spawn(self):
         self.notify.setblocking(False)

@@ -82,6 +82,10 @@ private_world() {
 	mkdir -p "$BED/home" /run/netns /run/uts /run/sshd /run/lock
 	cp -a /etc "$BED/etc"
 	mount --bind "$BED/etc" /etc
+	# The daemon's own user, as systemd-sysusers makes it.
+	sed -i '/^moshrelay:/d' /etc/passwd /etc/group
+	echo 'moshrelay:x:990:990:mosh relay:/:/usr/sbin/nologin' >>/etc/passwd
+	echo 'moshrelay:x:990:' >>/etc/group
 	mount -t tmpfs tmpfs /var/log
 	mount -t bpf bpf /sys/fs/bpf
 	if [ -d "$BUILD/e2e-root/usr/local" ]; then
