@@ -289,11 +289,33 @@ static void adopt(struct restore *restore, struct session *session, uint32_t ind
 	see(session, record);
 }
 
-/* Its target may send yet: the block rests as if the session had been closed just now. */
+/* When anything was last heard of it; monotonic. */
+static uint64_t last_heard(const struct mr_session *record)
+{
+	uint64_t last = mr_max(record->opened_ns, record->proven_ns);
+
+	for (uint32_t slot = 0; slot < MR_LEGS; slot++) {
+		struct mr_leg leg;
+
+		mr_session_leg(record, slot, &leg);
+		if (leg.state != MR_LEG_EMPTY)
+			last = mr_max(last, mr_max(leg.client_ns, leg.target_ns));
+	}
+	return last;
+}
+
+/*
+ * Its target may send yet: the block rests as if the session had been closed just now. But not for
+ * ever anew: records of closed sessions stay until they are used again, and without their clients
+ * targets fall silent.
+ */
 static void rest_block(struct mr_sessions *sessions, const struct mr_session *record)
 {
 	uint16_t port = ntohs(record->target_port);
+	int64_t now = mr_sessions_monotonic(sessions);
 
+	if (now - (int64_t)last_heard(record) >= MR_BLOCKS_QUARANTINE_NS)
+		return;
 	if (mr_blocks_claim(sessions->blocks, &record->target, port, record->upstream_base) == 0)
 		mr_blocks_release(
 			sessions->blocks, &record->target, port, record->upstream_base, true);

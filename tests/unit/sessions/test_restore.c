@@ -215,6 +215,26 @@ Test(restore, a_store_that_has_lost_all_ends_no_session)
 	bed_check_whole(&bed);
 }
 
+Test(restore, blocks_of_closed_sessions_rest_while_their_targets_may_send)
+{
+	const struct mr_session_open open = bed_target(1), other = bed_target(2);
+	struct bed_done done = {0};
+	uint64_t id;
+
+	bed.config.upstream_hi = (uint16_t)(bed.config.upstream_lo + MR_LEGS - 1); /* one block */
+	start(false);
+	bed_open(&bed, &other);
+	cr_assert_eq(bed_close(&bed, bed_open(&bed, &open)), 0);
+	bed_stop(&bed);
+	start(true);
+	cr_assert_eq(mr_sessions_open(bed.sessions, &open, bed_on_done, &done, &id, &bed.why),
+		-ENOSPC, "its target may be sending there");
+	bed_pass(91 * MR_SECOND);
+	bed_stop(&bed);
+	start(true);
+	bed_open(&bed, &open);
+}
+
 Test(restore, news_of_an_adopted_session_name_its_client)
 {
 	const struct mr_session_open open = bed_target(1);
