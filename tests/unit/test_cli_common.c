@@ -211,7 +211,7 @@ static void *echo(void *arg)
 	return NULL;
 }
 
-Test(rpc, pipelined_requests_beyond_every_buffer, .timeout = 60)
+Test(rpc, pipelined_requests_beyond_every_buffer, .timeout = 240)
 {
 	struct server server;
 	struct mr_rpc *rpc;
@@ -239,7 +239,7 @@ Test(rpc, pipelined_requests_beyond_every_buffer, .timeout = 60)
 	server_stop(&server);
 }
 
-Test(rpc, endless_notifications_are_cut_off, .timeout = 60)
+Test(rpc, endless_notifications_are_cut_off, .timeout = 240)
 {
 	struct server server;
 	struct mr_rpc *rpc;
@@ -276,7 +276,7 @@ static void *silent(void *arg)
 	return NULL;
 }
 
-Test(rpc, silence_ends_with_the_timeout, .timeout = 60)
+Test(rpc, silence_ends_with_the_timeout, .timeout = 240)
 {
 	struct server server;
 	struct mr_rpc *rpc;
@@ -291,7 +291,7 @@ Test(rpc, silence_ends_with_the_timeout, .timeout = 60)
 	server_stop(&server);
 }
 
-Test(rpc, parameters_that_are_not_utf8_are_refused_before_sending, .timeout = 60)
+Test(rpc, parameters_that_are_not_utf8_are_refused_before_sending, .timeout = 240)
 {
 	struct server server;
 	struct mr_rpc *rpc;

@@ -16,7 +16,7 @@
 #include "neigh_kernel.h"
 #include "netbed.h"
 
-TestSuite(neigh, .timeout = 120);
+TestSuite(neigh, .timeout = 300);
 
 static bool kernel_manages(void)
 {

@@ -20,7 +20,7 @@
 #include "route_cache.h"
 #include "routes.h"
 
-TestSuite(net, .timeout = 120);
+TestSuite(net, .timeout = 300);
 
 static unsigned seen; /* changes, ored */
 

@@ -28,7 +28,7 @@
 
 #define QUIET_CONNECT_S "5"
 #define QUIET_MS        8000
-#define LOCAL_MS        10000 /* for a request to the master, which is on this machine */
+#define LOCAL_MS        30000 /* for a request to the master, which is on this machine */
 
 /** Whether a path below `dir` can stand in ssh's options, which expand %, and in a socket's name.
  */
@@ -181,7 +181,11 @@ static enum mr_exit connect_once(struct mr_bastion *bastion, bool quietly)
 	r = forward_socket(bastion, &status);
 	if (mr_child_signal() || (quietly && (r || status)))
 		return MR_EXIT_FAILED;
-	if (r || status)
+	if (r < 0)
+		return mr_cli_fail(MR_EXIT_FAILED,
+			"cannot forward the relay's socket %s from %s: %s",
+			bastion->args->setup_socket, name, strerror(-r));
+	if (status)
 		return mr_cli_fail(MR_EXIT_FAILED,
 			"cannot forward the relay's socket %s from %s: OpenSSH 7.6 or later is "
 			"needed",

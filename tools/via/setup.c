@@ -13,7 +13,7 @@
 #include "say.h"
 #include "target.h"
 
-#define RPC_MS 10000
+#define RPC_MS 20000
 
 static enum mr_exit explain_relay(
 	const struct mr_args *args, enum mr_exit status, const struct mr_rpc_error *error)

@@ -238,7 +238,7 @@ static json_int_t field(json_t *report, const char *name)
 	return json_integer_value(value);
 }
 
-Test(faults, a_faultless_relay_has_none, .timeout = 60)
+Test(faults, a_faultless_relay_has_none, .timeout = 240)
 {
 	static struct relay relay;
 	json_t *report;
@@ -254,7 +254,7 @@ Test(faults, a_faultless_relay_has_none, .timeout = 60)
 	json_decref(report);
 }
 
-Test(faults, every_planted_fault_is_found_and_none_else, .timeout = 60)
+Test(faults, every_planted_fault_is_found_and_none_else, .timeout = 240)
 {
 	static struct relay relay = {.faulty = true};
 	const struct planted *up = &relay.planted_up, *down = &relay.planted_down;

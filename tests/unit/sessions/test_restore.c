@@ -528,7 +528,7 @@ Test(restore, a_kill_after_any_call_is_mended)
 }
 
 /* Kills at any moment, in the store's thread as well. */
-Test(restore, a_kill_at_any_moment_is_mended, .timeout = 60)
+Test(restore, a_kill_at_any_moment_is_mended, .timeout = 240)
 {
 	struct told *told = mmap(
 		NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -128,7 +128,7 @@ static void stop(void)
 	rmdir(dir);
 }
 
-TestSuite(rpc, .init = start, .fini = stop, .timeout = 60);
+TestSuite(rpc, .init = start, .fini = stop, .timeout = 240);
 
 /* Peers. */
 
