@@ -94,12 +94,14 @@ expect 'an unknown command' 2 '' 'frobnicate: there is no such command' frobnica
 expect 'an unknown option' 2 '' 'option -Q' -Q list
 expect 'an unknown option behind the command' 2 '' 'option --frob' list --frob
 expect 'an option without its argument' 2 '' '--idle: its argument is missing' open --idle
+expect 'top without a terminal' 2 '' 'needs a terminal: use moshrelay list' top
+expect 'top has no JSON' 2 '' 'moshrelay -j list' -j top
 expect 'too few arguments' 2 '' 'argument is missing: it wants HOST:PORT' open
 expect 'too many arguments' 2 '' 'one argument too many: b' show a b
 expect 'version' 0 '^moshrelay [0-9]+\.[0-9]+\.[0-9]+$' '' --version
 expect 'version, short' 0 '^moshrelay [0-9]+\.[0-9]+\.[0-9]+$' '' -V
 expect 'help' 0 '^Usage: moshrelay' '' --help
-for command in open close list show watch stats status doctor policy drain detach hop; do
+for command in open close list show top watch stats status doctor policy drain detach hop; do
 	expect "help of $command" 0 "^Usage: moshrelay .* $command" '' "$command" --help
 	expect "help names $command" 0 "^  $command " '' --help
 done

@@ -18,6 +18,7 @@
 	X(close)       \
 	X(list)        \
 	X(show)        \
+	X(top)         \
 	X(watch)       \
 	X(stats)       \
 	X(status)      \

@@ -82,13 +82,17 @@ int64_t mr_now_ms(void)
 
 void mr_format_age(char *buf, size_t size, const char *text, int64_t now_ms)
 {
-	int64_t then_ms = text ? mr_parse_time(text) : -1, seconds;
+	int64_t then_ms = text ? mr_parse_time(text) : -1;
 
-	if (then_ms < 0) {
+	if (then_ms < 0)
 		snprintf(buf, size, "-");
-		return;
-	}
-	seconds = then_ms < now_ms ? (now_ms - then_ms) / 1000 : 0;
+	else
+		mr_format_ago(buf, size, then_ms, now_ms);
+}
+
+void mr_format_ago(char *buf, size_t size, int64_t then_ms, int64_t now_ms)
+{
+	int64_t seconds = then_ms < now_ms ? (now_ms - then_ms) / 1000 : 0;
 	if (seconds < 120)
 		snprintf(buf, size, "%d s", (int)seconds);
 	else if (seconds < 7200)

@@ -33,6 +33,9 @@ int64_t mr_parse_time(const char *text);
 /** How long before `now_ms` an RFC 3339 time was: "3 s", "5 min", "2 h", "9 d"; "-" for NULL. */
 void mr_format_age(char *buf, size_t size, const char *text, int64_t now_ms);
 
+/** As mr_format_age() of a time in milliseconds. */
+void mr_format_ago(char *buf, size_t size, int64_t then_ms, int64_t now_ms);
+
 /** 86400 s as "1 d", 5400 s as "1 h 30 min", 45 s as "45 s". */
 void mr_format_duration(char *buf, size_t size, int64_t seconds);
 

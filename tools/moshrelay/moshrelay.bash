@@ -31,7 +31,7 @@ _moshrelay()
 	--idle | --label | --client | --target | --wait) return ;;
 	*)
 		case $command in
-		'') words='open close list show watch stats status doctor policy drain detach hop
+		'') words='open close list show top watch stats status doctor policy drain detach hop
 			--socket --json --help --version' ;;
 		open) words='--idle --label --client' ;;
 		close | show | watch)
