@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include "html.h"
 #include "latency.h"
 #include "net.h"
+#include "options.h"
 #include "page.h"
 #include "peers.h"
 #include "scale.h"
@@ -30,8 +30,8 @@ static const uint32_t curve_sessions[] = {100, 1000, 10000, 100000};
 #define CURVE_ROUNDS 3
 
 struct bench_options {
-	unsigned rounds;
-	unsigned turn_ms;
+	uint32_t rounds;
+	uint32_t turn_ms;
 	uint32_t sessions;
 	const char *only; /* comma-separated names, NULL: all */
 	const char *daemon;
@@ -49,98 +49,35 @@ struct bench {
 	struct mr_bench_result result;
 };
 
-enum {
-	OPTION_HELP = 'h',
-	OPTION_ROUNDS = 256,
-	OPTION_TURN,
-	OPTION_SESSIONS,
-	OPTION_ONLY,
-	OPTION_DAEMON,
-	OPTION_JSON,
-	OPTION_REPORT,
-};
-
-static const struct option options[] = {
-	{"help", no_argument, NULL, OPTION_HELP},
-	{"rounds", required_argument, NULL, OPTION_ROUNDS},
-	{"turn", required_argument, NULL, OPTION_TURN},
-	{"sessions", required_argument, NULL, OPTION_SESSIONS},
-	{"only", required_argument, NULL, OPTION_ONLY},
-	{"daemon", required_argument, NULL, OPTION_DAEMON},
-	{"json", no_argument, NULL, OPTION_JSON},
-	{"report", required_argument, NULL, OPTION_REPORT},
-	{0},
-};
-
-static enum mr_exit help(void)
+static bool parse(int argc, char **argv, struct bench_options *opt, enum mr_exit *ret_status)
 {
-	printf("usage: moshrelay-load bench [OPTION]...\n"
-	       "Measures this relay beside what else could carry mosh through a bastion, each in "
-	       "three\n"
-	       "network namespaces of its own: client, bastion, target. Needs root and two "
-	       "cores.\n\n"
-	       "  --rounds N        rounds in which all take turns (5)\n"
-	       "  --turn MS         length of a turn (2000)\n"
-	       "  --sessions N      of the relay's rows with many sessions (50000)\n"
-	       "  --only NAME,...   these contestants alone:\n"
-	       "                   ");
+	char only[512] = "these contestants alone:";
+	const struct mr_option table[] = {
+		{"rounds", MR_OPTION_COUNT, &opt->rounds, "N", "rounds in which all take turns (5)",
+			1, MR_BENCH_ROUNDS_MAX},
+		{"turn", MR_OPTION_COUNT, &opt->turn_ms, "MS", "length of a turn (2000)", 100,
+			600000},
+		{"sessions", MR_OPTION_COUNT, &opt->sessions, "N",
+			"of the relay's rows with many sessions (50000)", 2, MR_BENCH_ENDPOINTS},
+		{"only", MR_OPTION_TEXT, &opt->only, "NAME,...", only},
+		{"daemon", MR_OPTION_TEXT, &opt->daemon, "PATH",
+			"moshrelayd (default: beside this program, or in PATH)"},
+		{"json", MR_OPTION_FLAG, &opt->json, NULL, "the result as one JSON document"},
+		{"report", MR_OPTION_TEXT, &opt->report, "DIR",
+			"and as a page with plots, DIR/index.html"},
+	};
+	const struct mr_options options = {"bench", "",
+		"Measures this relay beside what else could carry mosh through a bastion, each in "
+		"three\nnetwork namespaces of its own: client, bastion, target. Needs root and two "
+		"cores.\n",
+		NULL, table, sizeof(table) / sizeof(table[0])};
+	size_t used = strlen(only);
+
 	for (unsigned i = 0; i < mr_n_peers; i++)
-		printf(" %s", mr_peers[i].name);
-	printf(" " MR_BENCH_DPDK_NAME "\n"
-	       "  --daemon PATH     moshrelayd (default: beside this program, or in PATH)\n"
-	       "  --json            the result as one JSON document\n"
-	       "  --report DIR      and as a page with plots, DIR/index.html\n");
-	return MR_EXIT_DONE;
-}
-
-static int parse_option(struct bench_options *opt, int option, const char *text)
-{
-	uint64_t value = 0;
-	int r = 0;
-
-	switch (option) {
-	case OPTION_ROUNDS:
-		r = mr_cli_number(text, 1, MR_BENCH_ROUNDS_MAX, &value);
-		opt->rounds = (unsigned)value;
-		return r;
-	case OPTION_TURN:
-		r = mr_cli_number(text, 100, 600000, &value);
-		opt->turn_ms = (unsigned)value;
-		return r;
-	case OPTION_SESSIONS:
-		r = mr_cli_number(text, 2, MR_BENCH_ENDPOINTS, &value);
-		opt->sessions = (uint32_t)value;
-		return r;
-	case OPTION_ONLY:
-		opt->only = text;
-		return 0;
-	case OPTION_DAEMON:
-		opt->daemon = text;
-		return 0;
-	case OPTION_REPORT:
-		opt->report = text;
-		return 0;
-	case OPTION_JSON:
-		opt->json = true;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-static enum mr_exit parse(int argc, char **argv, struct bench_options *opt)
-{
-	int option, index = 0;
-
-	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-		if (option == '?')
-			return MR_EXIT_USAGE;
-		if (parse_option(opt, option, optarg) < 0)
-			return mr_cli_usage("cannot use --%s %s: not a value that it may have",
-				options[index].name, optarg ? optarg : "");
-	}
-	if (optind < argc)
-		return mr_cli_usage("cannot measure: \"%s\" is no option", argv[optind]);
-	return MR_EXIT_DONE;
+		used += (size_t)snprintf(only + used, sizeof(only) - used, "%s%s",
+			i % 4 ? " " : "\n", mr_peers[i].name);
+	snprintf(only + used, sizeof(only) - used, " " MR_BENCH_DPDK_NAME);
+	return mr_options_read(&options, argc, argv, ret_status);
 }
 
 /** Is `name` in the comma-separated list? */
@@ -438,18 +375,13 @@ enum mr_exit mr_load_bench(int argc, char **argv)
 	enum mr_exit status;
 	char command[512];
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			return help();
-	}
 	mr_page_command(command, sizeof(command), "bench", argc, argv);
 	if (bench)
 		bench->contestants = calloc(mr_n_peers, sizeof(*bench->contestants));
 	if (!bench || !bench->contestants)
 		return mr_cli_fail(MR_EXIT_FAILED, "cannot start: out of memory");
 	bench->opt = (struct bench_options){.rounds = 5, .turn_ms = 2000, .sessions = 50000};
-	status = parse(argc, argv, &bench->opt);
-	if (status != MR_EXIT_DONE)
+	if (!parse(argc, argv, &bench->opt, &status))
 		return status;
 	mr_load_catch_signals();
 	if (mr_proc_own_session() < 0)

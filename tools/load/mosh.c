@@ -9,7 +9,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pty.h>
@@ -24,12 +23,14 @@
 
 #include "command.h"
 #include "net.h"
+#include "options.h"
 #include "proc.h"
 #include "run_result.h"
 #include "sessions.h"
 
 #define PAIRS_MAX   500
 #define SOURCES_MAX 8
+#define WORDS_MAX   1000000
 #define WORD_SIZE   12
 #define SCREEN_SIZE 8192 /* of what a client wrote last */
 #define ECHO_NS     (UINT64_C(20) * 1000000000)
@@ -72,69 +73,15 @@ struct mosh {
 	uint32_t roamed;
 };
 
-static const struct option options[] = {
-	{"socket", required_argument, NULL, 's'},
-	{"pairs", required_argument, NULL, 'k'},
-	{"words", required_argument, NULL, 'w'},
-	{"target", required_argument, NULL, 't'},
-	{"target-netns", required_argument, NULL, 'n'},
-	{"source", required_argument, NULL, 'a'},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
-};
-
-static enum mr_exit help(void)
+static int add_source(const char *text, void *value)
 {
-	printf("usage: moshrelay-load mosh --target ADDRESS [OPTION]...\n"
-	       "Runs pairs of real mosh-client and mosh-server through the relay, types into each "
-	       "and\n"
-	       "checks every echo.\n\n"
-	       "  --socket PATH        the relay's setup socket (" MR_DEFAULT_SOCKET ")\n"
-	       "  --target ADDRESS     where the mosh-servers listen\n"
-	       "  --target-netns PATH  their network namespace, such as /run/netns/NAME\n"
-	       "  --pairs N            how many (50)\n"
-	       "  --words N            typed into each, one after the other (10)\n"
-	       "  --source ADDRESS     given twice or more: addresses of this host, which the "
-	       "clients\n"
-	       "                       roam to in turn, after every third word\n"
-	       "  --json               the result as one JSON document\n");
-	return MR_EXIT_DONE;
-}
-
-static int parse_option(struct mosh_options *opt, int option, const char *text)
-{
+	struct mosh_options *opt = value;
 	union mr_sockaddr source;
-	uint64_t value = 0;
-	int r = 0;
 
-	switch (option) {
-	case 's':
-		opt->socket = text;
-		return 0;
-	case 'k':
-		r = mr_cli_number(text, 1, PAIRS_MAX, &value);
-		opt->pairs = (uint32_t)value;
-		return r;
-	case 'w':
-		r = mr_cli_number(text, 1, 1000000, &value);
-		opt->words = (uint32_t)value;
-		return r;
-	case 't':
-		return mr_sockaddr_parse(text, &opt->target);
-	case 'n':
-		opt->target_netns = text;
-		return 0;
-	case 'a':
-		if (opt->n_sources == SOURCES_MAX || mr_sockaddr_parse(text, &source) < 0)
-			return -EINVAL;
-		opt->sources[opt->n_sources++] = text;
-		return 0;
-	case 'j':
-		opt->json = true;
-		return 0;
-	}
-	return -EINVAL;
+	if (opt->n_sources == SOURCES_MAX || mr_sockaddr_parse(text, &source) < 0)
+		return -EINVAL;
+	opt->sources[opt->n_sources++] = text;
+	return 0;
 }
 
 static void server_child(const struct mosh_options *opt, const char *host, int out)
@@ -493,20 +440,30 @@ static enum mr_exit run(struct mosh *mosh)
 enum mr_exit mr_load_mosh(int argc, char **argv)
 {
 	static struct mosh mosh = {.opt = {.socket = MR_DEFAULT_SOCKET, .pairs = 50, .words = 10}};
-	int option, index = 0;
+	const struct mr_option table[] = {
+		{"socket", MR_OPTION_TEXT, &mosh.opt.socket, "PATH",
+			"the relay's setup socket (" MR_DEFAULT_SOCKET ")"},
+		{"target", MR_OPTION_ADDRESS, &mosh.opt.target, "ADDRESS",
+			"where the mosh-servers listen"},
+		{"target-netns", MR_OPTION_TEXT, &mosh.opt.target_netns, "PATH",
+			"their network namespace, such as /run/netns/NAME"},
+		{"pairs", MR_OPTION_COUNT, &mosh.opt.pairs, "N", "how many (50)", 1, PAIRS_MAX},
+		{"words", MR_OPTION_COUNT, &mosh.opt.words, "N",
+			"typed into each, one after the other (10)", 1, WORDS_MAX},
+		{"source", MR_OPTION_OTHER, &mosh.opt, "ADDRESS",
+			"given twice or more: addresses of this host, which the clients\n"
+			"roam to in turn, after every third word",
+			.read = add_source, .expected = "a numeric address"},
+		{"json", MR_OPTION_FLAG, &mosh.opt.json, NULL, "the result as one JSON document"},
+	};
+	const struct mr_options options = {"mosh", " --target ADDRESS",
+		"Runs pairs of real mosh-client and mosh-server through the relay, types into each "
+		"and\nchecks every echo.\n",
+		NULL, table, sizeof(table) / sizeof(table[0])};
 	enum mr_exit status;
 
-	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-		if (option == 'h')
-			return help();
-		if (option == '?')
-			return MR_EXIT_USAGE;
-		if (parse_option(&mosh.opt, option, optarg) < 0)
-			return mr_cli_usage("cannot use --%s %s: not a value that it may have",
-				options[index].name, optarg ? optarg : "");
-	}
-	if (optind < argc)
-		return mr_cli_usage("cannot run mosh: \"%s\" is no option", argv[optind]);
+	if (!mr_options_read(&options, argc, argv, &status))
+		return status;
 	if (mosh.opt.target.sa.sa_family == AF_UNSPEC)
 		return mr_cli_usage("cannot run mosh: --target is needed");
 	mr_load_catch_signals();

@@ -3,7 +3,6 @@
  * run.c - moshrelay-load run: opens the sessions, drives them, closes them, tells the result.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "command.h"
 #include "engine.h"
 #include "html.h"
+#include "options.h"
 #include "page.h"
 #include "registry.h"
 #include "run_result.h"
@@ -49,166 +49,68 @@ struct run_options {
 	uint32_t n_sources;
 };
 
-enum {
-	OPTION_HELP = 'h',
-	OPTION_SOCKET = 256,
-	OPTION_SESSIONS,
-	OPTION_PROFILE,
-	OPTION_SECONDS,
-	OPTION_ROAM,
-	OPTION_RATE,
-	OPTION_SPOOF,
-	OPTION_RAMP,
-	OPTION_JSON,
-	OPTION_TARGET,
-	OPTION_TARGET_PORTS,
-	OPTION_RELAY,
-	OPTION_RELAY_PORTS,
-	OPTION_SOURCE,
-	OPTION_THREADS,
-	OPTION_KEEP,
-	OPTION_REPORT,
-};
-
-static const struct option options[] = {
-	{"help", no_argument, NULL, OPTION_HELP},
-	{"socket", required_argument, NULL, OPTION_SOCKET},
-	{"sessions", required_argument, NULL, OPTION_SESSIONS},
-	{"profile", required_argument, NULL, OPTION_PROFILE},
-	{"seconds", required_argument, NULL, OPTION_SECONDS},
-	{"roam", required_argument, NULL, OPTION_ROAM},
-	{"rate", required_argument, NULL, OPTION_RATE},
-	{"spoof", required_argument, NULL, OPTION_SPOOF},
-	{"ramp", no_argument, NULL, OPTION_RAMP},
-	{"json", no_argument, NULL, OPTION_JSON},
-	{"target", required_argument, NULL, OPTION_TARGET},
-	{"target-ports", required_argument, NULL, OPTION_TARGET_PORTS},
-	{"relay", required_argument, NULL, OPTION_RELAY},
-	{"relay-ports", required_argument, NULL, OPTION_RELAY_PORTS},
-	{"source", required_argument, NULL, OPTION_SOURCE},
-	{"threads", required_argument, NULL, OPTION_THREADS},
-	{"report", required_argument, NULL, OPTION_REPORT},
-	{"keep", no_argument, NULL, OPTION_KEEP},
-	{0},
-};
-
-static enum mr_exit help(void)
+static int add_source(const char *text, void *value)
 {
-	printf("usage: moshrelay-load run [OPTION]...\n"
-	       "Opens sessions, drives them with datagrams of mosh's shape, accounts for every "
-	       "one.\n\n"
-	       "  --socket PATH         the relay's setup socket (" MR_DEFAULT_SOCKET ")\n"
-	       "  --sessions N          how many (1)\n"
-	       "  --profile NAME        " MR_PROFILE_NAMES " (typing)\n"
-	       "  --seconds T           how long (10)\n"
-	       "  --roam PER-SECOND     clients that change their address and port, all together\n"
-	       "  --rate PPS            of a flood: datagrams a second, all together (no limit)\n"
-	       "  --spoof PPS           besides, so many datagrams a second with made-up sources\n"
-	       "  --ramp                of a flood: find the largest rate without loss\n"
-	       "  --target ADDRESS      of the targets (default: what 'serve' on this machine "
-	       "has)\n"
-	       "  --target-ports LO-HI  their ports; sessions take turns\n"
-	       "  --relay ADDRESS       no setup socket: another relay, at this address\n"
-	       "  --relay-ports LO-HI   its ports, which lead to the target's ports one by one\n"
-	       "  --source ADDRESS      of the clients; may be given again, clients take turns\n"
-	       "  --threads N           of the clients (1)\n"
-	       "  --keep                leave the sessions open\n"
-	       "  --json                the result as one JSON document\n"
-	       "  --report DIR          and as a page with plots, DIR/index.html\n\n"
-	       "Exit status 1 if a datagram was misdelivered or corrupted, or a session never "
-	       "answered.\n");
-	return MR_EXIT_DONE;
-}
+	struct run_options *opt = value;
 
-static int parse_real(const char *text, double lo, double hi, double *ret_value)
-{
-	char *end;
-	double value;
-
-	errno = 0;
-	value = strtod(text, &end);
-	if (errno || end == text || *end || !(value >= lo && value <= hi))
-		return -EINVAL;
-	*ret_value = value;
-	return 0;
-}
-
-static int parse_count(const char *text, uint32_t hi, uint32_t *ret_value)
-{
-	uint64_t value;
-
-	if (mr_cli_number(text, 1, hi, &value) < 0)
-		return -EINVAL;
-	*ret_value = (uint32_t)value;
-	return 0;
-}
-
-static int add_source(struct run_options *opt, const char *text)
-{
 	if (opt->n_sources == SOURCES_MAX)
 		return -E2BIG;
 	return mr_sockaddr_parse(text, &opt->sources[opt->n_sources++]);
 }
 
-static int parse_option(struct run_options *opt, int option, const char *text)
+static int read_profile(const char *text, void *value)
 {
-	switch (option) {
-	case OPTION_SOCKET:
-		opt->socket = text;
-		return 0;
-	case OPTION_SESSIONS:
-		return parse_count(text, SESSIONS_MAX, &opt->sessions);
-	case OPTION_PROFILE:
-		return mr_profile_parse(text, &opt->profile);
-	case OPTION_SECONDS:
-		return parse_real(text, 0.1, SERIES_MAX, &opt->seconds);
-	case OPTION_ROAM:
-		return parse_real(text, 0, 1e6, &opt->roams);
-	case OPTION_RATE:
-		return parse_real(text, 0, 1e9, &opt->rate);
-	case OPTION_SPOOF:
-		return parse_real(text, 0, 1e9, &opt->spoofs);
-	case OPTION_RAMP:
-		opt->ramp = true;
-		return 0;
-	case OPTION_JSON:
-		opt->json = true;
-		return 0;
-	case OPTION_TARGET:
-		return mr_sockaddr_parse(text, &opt->target);
-	case OPTION_TARGET_PORTS:
-		return mr_port_range_parse(text, &opt->target_ports);
-	case OPTION_RELAY:
-		return mr_sockaddr_parse(text, &opt->relay);
-	case OPTION_RELAY_PORTS:
-		return mr_port_range_parse(text, &opt->relay_ports);
-	case OPTION_SOURCE:
-		return add_source(opt, text);
-	case OPTION_THREADS:
-		return parse_count(text, MR_ENGINE_THREADS_MAX, &opt->threads);
-	case OPTION_REPORT:
-		opt->report = text;
-		return 0;
-	case OPTION_KEEP:
-		opt->keep = true;
-		return 0;
-	}
-	return -EINVAL;
+	return mr_profile_parse(text, value);
 }
 
-static enum mr_exit parse(int argc, char **argv, struct run_options *opt)
+static bool parse(int argc, char **argv, struct run_options *opt, enum mr_exit *ret_status)
 {
-	int option, index = 0;
+	const struct mr_option table[] = {
+		{"socket", MR_OPTION_TEXT, &opt->socket, "PATH",
+			"the relay's setup socket (" MR_DEFAULT_SOCKET ")"},
+		{"sessions", MR_OPTION_COUNT, &opt->sessions, "N", "how many (1)", 1, SESSIONS_MAX},
+		{"profile", MR_OPTION_OTHER, &opt->profile, "NAME", MR_PROFILE_NAMES " (typing)",
+			.read = read_profile, .expected = MR_PROFILE_NAMES},
+		{"seconds", MR_OPTION_REAL, &opt->seconds, "T", "how long (10)", 0.1, SERIES_MAX},
+		{"roam", MR_OPTION_REAL, &opt->roams, "PER-SECOND",
+			"clients that change their address and port, all together", 0, 1e6},
+		{"rate", MR_OPTION_REAL, &opt->rate, "PPS",
+			"of a flood: datagrams a second, all together (no limit)", 0, 1e9},
+		{"spoof", MR_OPTION_REAL, &opt->spoofs, "PPS",
+			"besides, so many datagrams a second with made-up sources", 0, 1e9},
+		{"ramp", MR_OPTION_FLAG, &opt->ramp, NULL,
+			"of a flood: find the largest rate without loss"},
+		{"target", MR_OPTION_ADDRESS, &opt->target, "ADDRESS",
+			"of the targets (default: what 'serve' on this machine has)"},
+		{"target-ports", MR_OPTION_PORTS, &opt->target_ports, "LO-HI",
+			"their ports; sessions take turns"},
+		{"relay", MR_OPTION_ADDRESS, &opt->relay, "ADDRESS",
+			"no setup socket: another relay, at this address"},
+		{"relay-ports", MR_OPTION_PORTS, &opt->relay_ports, "LO-HI",
+			"its ports, which lead to the target's ports one by one"},
+		{"source", MR_OPTION_OTHER, opt, "ADDRESS",
+			"of the clients; may be given again, clients take turns",
+			.read = add_source, .expected = "a numeric address"},
+		{"threads", MR_OPTION_COUNT, &opt->threads, "N", "of the clients (1)", 1,
+			MR_ENGINE_THREADS_MAX},
+		{"keep", MR_OPTION_FLAG, &opt->keep, NULL, "leave the sessions open"},
+		{"json", MR_OPTION_FLAG, &opt->json, NULL, "the result as one JSON document"},
+		{"report", MR_OPTION_TEXT, &opt->report, "DIR",
+			"and as a page with plots, DIR/index.html"},
+	};
+	const struct mr_options options = {"run", "",
+		"Opens sessions, drives them with datagrams of mosh's shape, accounts for every "
+		"one.\n",
+		"Exit status 1 if a datagram was misdelivered or corrupted, or a session never "
+		"answered.\n",
+		table, sizeof(table) / sizeof(table[0])};
 
-	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-		if (option == '?')
-			return MR_EXIT_USAGE;
-		if (parse_option(opt, option, optarg) < 0)
-			return mr_cli_usage("cannot use --%s %s: not a value that it may have",
-				options[index].name, optarg ? optarg : "");
-	}
-	if (optind < argc)
-		return mr_cli_usage("cannot run: \"%s\" is no option", argv[optind]);
+	return mr_options_read(&options, argc, argv, ret_status);
+}
+
+/** Do the options go together? */
+static enum mr_exit check(const struct run_options *opt)
+{
 	if (opt->target.sa.sa_family != AF_UNSPEC && opt->target_ports.lo == 0)
 		return mr_cli_usage("cannot run: --target needs --target-ports");
 	if (opt->relay.sa.sa_family != AF_UNSPEC && opt->relay_ports.lo == 0)
@@ -453,11 +355,9 @@ enum mr_exit mr_load_run(int argc, char **argv)
 	char command[512];
 
 	mr_page_command(command, sizeof(command), "run", argc, argv);
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			return help();
-	}
-	status = parse(argc, argv, &opt);
+	if (!parse(argc, argv, &opt, &status))
+		return status;
+	status = check(&opt);
 	if (status != MR_EXIT_DONE)
 		return status;
 	status = find_targets(&opt);

@@ -23,10 +23,10 @@
 #include "rpc_client.h"
 
 #define IDLE_SESSIONS  "10000"
-#define IDLE_SECONDS   "12"
+#define IDLE_SECONDS   "68"
 #define STORM_OPENS    "20000"
 #define IDLE_SETTLE_MS 5000
-#define IDLE_WATCH_MS  6000
+#define IDLE_WATCH_MS  60000 /* the daemon saves what has changed once in a minute */
 
 /* Of the load around a restart: at the most, and before and after the daemon is away. */
 #define RESTART_SECONDS   "120"

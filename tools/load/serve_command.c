@@ -2,30 +2,14 @@
 /*
  * serve_command.c - moshrelay-load serve: options, and what is told to people.
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "command.h"
+#include "options.h"
 #include "registry.h"
 #include "serve.h"
-
-static const struct option options[] = {
-	{"address", required_argument, NULL, 'a'},
-	{"ports", required_argument, NULL, 'p'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
-};
-
-static enum mr_exit help(void)
-{
-	printf("usage: moshrelay-load serve --address ADDRESS --ports LO-HI\n"
-	       "Answers on each of the UDP ports as a mosh-server would: it follows only the "
-	       "newest\n"
-	       "authentic datagram and drops the rest. Ends with SIGINT or SIGTERM.\n");
-	return MR_EXIT_DONE;
-}
 
 struct context {
 	const union mr_sockaddr *address;
@@ -51,28 +35,21 @@ enum mr_exit mr_load_serve(int argc, char **argv)
 {
 	struct context context = {.registry_fd = -1};
 	union mr_sockaddr address = {0};
+	const struct mr_option table[] = {
+		{"address", MR_OPTION_ADDRESS, &address, "ADDRESS", "where to listen"},
+		{"ports", MR_OPTION_PORTS, &context.ports, "LO-HI", "each is one target"},
+	};
+	const struct mr_options options = {"serve", " --address ADDRESS --ports LO-HI",
+		"Answers on each of the UDP ports as a mosh-server would: it follows only the "
+		"newest\n"
+		"authentic datagram and drops the rest. Ends with SIGINT or SIGTERM.\n",
+		NULL, table, sizeof(table) / sizeof(table[0])};
+	enum mr_exit status;
 	uint16_t port = 0;
-	int option, r;
+	int r;
 
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		switch (option) {
-		case 'a':
-			if (mr_sockaddr_parse(optarg, &address) < 0)
-				return mr_cli_usage("cannot serve at %s: not an address", optarg);
-			break;
-		case 'p':
-			if (mr_port_range_parse(optarg, &context.ports) < 0)
-				return mr_cli_usage(
-					"cannot serve ports %s: it must be LO-HI", optarg);
-			break;
-		case 'h':
-			return help();
-		default:
-			return MR_EXIT_USAGE;
-		}
-	}
-	if (optind < argc)
-		return mr_cli_usage("cannot serve: \"%s\" is no option", argv[optind]);
+	if (!mr_options_read(&options, argc, argv, &status))
+		return status;
 	if (address.sa.sa_family == AF_UNSPEC || context.ports.lo == 0)
 		return mr_cli_usage("cannot serve: --address and --ports are needed");
 	context.address = &address;

@@ -9,7 +9,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,12 +18,14 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "options.h"
 #include "registry.h"
 #include "run_result.h"
 #include "sessions.h"
 
 #define CONNECTIONS_MAX 1024
 #define OPENS_MAX       (1 << 20)
+#define RATE_MAX        1e7
 
 /* Until the first open is due: for threads to be there, and for the daemon to know all clients. */
 #define HEAD_START_NS 200000000
@@ -54,66 +55,6 @@ struct client {
 	struct mr_rpc_error error;
 	enum mr_exit status;
 };
-
-static const struct option options[] = {
-	{"socket", required_argument, NULL, 's'},
-	{"connections", required_argument, NULL, 'c'},
-	{"sessions", required_argument, NULL, 'n'},
-	{"rate", required_argument, NULL, 'r'},
-	{"target", required_argument, NULL, 't'},
-	{"target-ports", required_argument, NULL, 'p'},
-	{"json", no_argument, NULL, 'j'},
-	{"help", no_argument, NULL, 'h'},
-	{0},
-};
-
-static enum mr_exit help(void)
-{
-	printf("usage: moshrelay-load storm [OPTION]...\n"
-	       "Opens sessions as fast as the daemon can, or at a rate, and closes them again.\n\n"
-	       "  --socket PATH         the relay's setup socket (" MR_DEFAULT_SOCKET ")\n"
-	       "  --connections N       clients (1: one that doesn't wait for answers)\n"
-	       "  --sessions N          to open, all together (10000)\n"
-	       "  --rate PER-SECOND     to open at, all together, with several connections "
-	       "(10000)\n"
-	       "  --target ADDRESS      of the targets (default: what 'serve' on this machine "
-	       "has)\n"
-	       "  --target-ports LO-HI  their ports; sessions take turns\n"
-	       "  --json                the result as one JSON document\n");
-	return MR_EXIT_DONE;
-}
-
-static int parse_option(struct storm_options *opt, int option, const char *text)
-{
-	uint64_t value = 0;
-	int r;
-
-	switch (option) {
-	case 's':
-		opt->socket = text;
-		return 0;
-	case 'c':
-		r = mr_cli_number(text, 1, CONNECTIONS_MAX, &value);
-		opt->connections = (uint32_t)value;
-		return r;
-	case 'n':
-		r = mr_cli_number(text, 1, OPENS_MAX, &value);
-		opt->sessions = (uint32_t)value;
-		return r;
-	case 'r':
-		r = mr_cli_number(text, 1, 10000000, &value);
-		opt->rate = (double)value;
-		return r;
-	case 't':
-		return mr_sockaddr_parse(text, &opt->target);
-	case 'p':
-		return mr_port_range_parse(text, &opt->ports);
-	case 'j':
-		opt->json = true;
-		return 0;
-	}
-	return -EINVAL;
-}
 
 /** What the answer to an open says of the session's id: its first member, as our daemon writes it.
  */
@@ -318,19 +259,28 @@ enum mr_exit mr_load_storm(int argc, char **argv)
 {
 	struct storm_options opt = {
 		.socket = MR_DEFAULT_SOCKET, .connections = 1, .sessions = 10000, .rate = 10000};
-	int option, index = 0;
+	const struct mr_option table[] = {
+		{"socket", MR_OPTION_TEXT, &opt.socket, "PATH",
+			"the relay's setup socket (" MR_DEFAULT_SOCKET ")"},
+		{"connections", MR_OPTION_COUNT, &opt.connections, "N",
+			"clients (1: one that doesn't wait for answers)", 1, CONNECTIONS_MAX},
+		{"sessions", MR_OPTION_COUNT, &opt.sessions, "N", "to open, all together (10000)",
+			1, OPENS_MAX},
+		{"rate", MR_OPTION_REAL, &opt.rate, "PER-SECOND",
+			"to open at, all together, with several connections (10000)", 1, RATE_MAX},
+		{"target", MR_OPTION_ADDRESS, &opt.target, "ADDRESS",
+			"of the targets (default: what 'serve' on this machine has)"},
+		{"target-ports", MR_OPTION_PORTS, &opt.ports, "LO-HI",
+			"their ports; sessions take turns"},
+		{"json", MR_OPTION_FLAG, &opt.json, NULL, "the result as one JSON document"},
+	};
+	const struct mr_options options = {"storm", "",
+		"Opens sessions as fast as the daemon can, or at a rate, and closes them again.\n",
+		NULL, table, sizeof(table) / sizeof(table[0])};
+	enum mr_exit status;
 
-	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
-		if (option == 'h')
-			return help();
-		if (option == '?')
-			return MR_EXIT_USAGE;
-		if (parse_option(&opt, option, optarg) < 0)
-			return mr_cli_usage("cannot use --%s %s: not a value that it may have",
-				options[index].name, optarg ? optarg : "");
-	}
-	if (optind < argc)
-		return mr_cli_usage("cannot storm: \"%s\" is no option", argv[optind]);
+	if (!mr_options_read(&options, argc, argv, &status))
+		return status;
 	if (opt.target.sa.sa_family != AF_UNSPEC && opt.ports.lo == 0)
 		return mr_cli_usage("cannot storm: --target needs --target-ports");
 	if (opt.ports.lo == 0 && mr_registry_find(&opt.target, &opt.ports) < 0)
