@@ -1,207 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * engine.c - see engine.h. Each thread has a share of the sessions, an epoll set and a timer wheel
- * of its own; threads live for one phase, so that between phases nothing needs a lock.
+ * of its own; threads live for one phase, so that between phases nothing needs a lock. What a
+ * client sends and receives is in engine_client.c.
  */
-#include "engine.h"
-
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
-#include "wheel.h"
+#include "engine_private.h"
 
-#define SOCKETS    4 /* of a client: the newest, and those it has roamed away from */
-#define BATCH      64
-#define EVENTS     64
-#define BURST      32 /* a session's datagrams in a row, in a flood */
 #define QUERY_SIZE 64
 
-#define SECOND_NS     UINT64_C(1000000000)
 #define QUIET_NS      (SECOND_NS / 2) /* no answer for so long: none will come */
 #define QUERY_TRIES   6
 #define QUERY_WAIT_NS (SECOND_NS / 5)
 #define HOP_NS        (10 * SECOND_NS) /* mosh: PORT_HOP_INTERVAL */
 
-struct client {
-	struct mr_flow_client flow;
-	const struct mr_engine_endpoint *endpoint;
-	int fds[SOCKETS];
-	uint8_t newest;
-	uint32_t source; /* index of the next address to roam to */
-	uint32_t phase;  /* of the profile */
-	uint64_t heard_ns;
-	uint64_t hopped_ns;
-	_Atomic uint64_t next_seq; /* a copy of the flow's for other threads */
-};
-
-enum phase { PHASE_BEGIN, PHASE_TRAFFIC, PHASE_END };
-
-struct worker {
-	struct mr_engine *engine;
-	struct client *clients;
-	uint32_t n;
-	int epoll_fd;
-	int result;       /* of the phase */
-	uint32_t asked;   /* queries without answer */
-	uint32_t roamer;  /* whose turn it is */
-	uint64_t last_ns; /* newest answer */
-	struct mr_wheel wheel;
-	struct mr_random random;
-	struct mr_hist round_trip, roam;
-	_Atomic uint64_t sent, answered, roamed;
-	pthread_t thread;
-	struct mmsghdr in[BATCH], out[BURST];
-	struct iovec in_iov[BATCH], out_iov[BURST];
-	unsigned char in_buf[BATCH][MR_WIRE_MAX + 1], out_buf[BURST][MR_WIRE_MAX];
-};
-
-struct mr_engine {
-	struct mr_engine_config config;
-	uint32_t run;
-	struct client *clients;
-	struct worker *workers;
-	unsigned n_workers;
-	enum phase phase;
-	double rate; /* of one worker */
-	uint64_t start_ns, stop_ns;
-	const atomic_bool *stop;
-};
-
-static void bump(_Atomic uint64_t *counter, uint64_t by)
-{
-	/* one writer: no locked instruction needed */
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
-		memory_order_relaxed);
-}
-
 static bool stopped(const struct mr_engine *engine)
 {
 	return engine->stop && atomic_load_explicit(engine->stop, memory_order_relaxed);
-}
-
-/** Gives the client a new socket, and so a new transport address. The oldest one is closed. */
-static int client_move(struct worker *worker, struct client *client)
-{
-	const struct mr_engine_config *config = &worker->engine->config;
-	uint8_t slot = (uint8_t)((client->newest + 1) % SOCKETS);
-	const union mr_sockaddr *source = NULL;
-	struct epoll_event event = {.events = EPOLLIN};
-	mr_cleanup(mr_close_fd) int fd = -1;
-	int r;
-
-	if (config->n_sources > 0)
-		source = &config->sources[client->source++ % config->n_sources];
-	r = mr_udp_connect(source, &client->endpoint->relay, &fd);
-	if (r < 0)
-		return r;
-	event.data.u64 = (uint64_t)(client - worker->clients) * SOCKETS + slot;
-	if (epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-		return -errno;
-	mr_close_fd(&client->fds[slot]);
-	client->fds[slot] = fd;
-	client->newest = slot;
-	fd = -1;
-	return 0;
-}
-
-/** Sends up to BURST datagrams; those that the kernel refuses are counted as never sent. */
-static void client_send(struct worker *worker, struct client *client, enum mr_wire_kind kind,
-	unsigned n, size_t size, uint16_t answer, uint64_t now_ns)
-{
-	struct mr_flow_client *flow = &client->flow;
-	unsigned done = 0, failures = 0;
-
-	assert(n <= BURST);
-	for (unsigned i = 0; i < n; i++) {
-		struct mr_wire_head head = mr_flow_client_next(flow, kind, answer, now_ns);
-
-		mr_wire_seal(worker->out_buf[i], size, &head, NULL, MR_WIRE_GENUINE);
-		worker->out_iov[i].iov_len = size;
-	}
-	atomic_store_explicit(&client->next_seq, flow->next_seq, memory_order_relaxed);
-	while (done < n) {
-		int sent = sendmmsg(client->fds[client->newest], worker->out + done, n - done, 0);
-
-		if (sent > 0)
-			done += (unsigned)sent;
-		/* ECONNREFUSED and the like report on an earlier datagram and are used up by it */
-		else if (errno == EAGAIN || errno == ENOBUFS || ++failures > 2)
-			break;
-	}
-	if (kind == MR_WIRE_DATA) {
-		flow->counts.sent += done;
-		flow->counts.unsent += n - done;
-		bump(&worker->sent, done);
-	}
-}
-
-static void handle_answer(struct worker *worker, struct client *client,
-	const struct mr_wire_head *head, uint64_t now_ns)
-{
-	mr_hist_add(&worker->round_trip, now_ns - head->sent_ns);
-	bump(&worker->answered, 1);
-	worker->last_ns = client->heard_ns = now_ns;
-	if (client->flow.roam_seq && head->echo >= client->flow.roam_seq) {
-		mr_hist_add(&worker->roam, now_ns - client->flow.roam_ns);
-		client->flow.roam_seq = 0;
-	}
-}
-
-static void handle_counts(struct worker *worker, struct client *client,
-	const struct mr_wire_head *head, const struct mr_wire_counts *counts)
-{
-	struct mr_flow_client *flow = &client->flow;
-	bool *done = worker->engine->phase == PHASE_BEGIN ? &flow->began : &flow->ended;
-
-	if (worker->engine->phase == PHASE_TRAFFIC || head->echo < flow->query_seq || *done)
-		return;
-	*done = true;
-	*(worker->engine->phase == PHASE_BEGIN ? &flow->before : &flow->after) = *counts;
-	worker->asked--;
-}
-
-static void receive(struct worker *worker, struct client *client, int fd)
-{
-	struct mr_wire_counts counts;
-	struct mr_wire_head head;
-	int n = recvmmsg(fd, worker->in, BATCH, MSG_DONTWAIT, NULL);
-	uint64_t now_ns = mr_now_ns();
-
-	for (int i = 0; i < n; i++) {
-		switch (mr_flow_client_receive(
-			&client->flow, worker->in_buf[i], worker->in[i].msg_len, &head, &counts)) {
-		case MR_FLOW_ANSWER:
-			handle_answer(worker, client, &head, now_ns);
-			break;
-		case MR_FLOW_COUNTS:
-			handle_counts(worker, client, &head, &counts);
-			break;
-		case MR_FLOW_STRANGE:
-			worker->last_ns = now_ns;
-			break;
-		}
-	}
-}
-
-/** Receives what is there; waits for it, up to `wait_ns`. */
-static void poll_sockets(struct worker *worker, uint64_t wait_ns)
-{
-	struct timespec wait = {(time_t)(wait_ns / SECOND_NS), (long)(wait_ns % SECOND_NS)};
-	struct epoll_event events[EVENTS];
-	int n = epoll_pwait2(worker->epoll_fd, events, EVENTS, &wait, NULL);
-
-	for (int i = 0; i < n; i++) {
-		struct client *client = &worker->clients[events[i].data.u64 / SOCKETS];
-
-		receive(worker, client, client->fds[events[i].data.u64 % SOCKETS]);
-	}
 }
 
 /** Asks every target for its counts until it has answered, or has not for a few times. */
@@ -220,19 +42,20 @@ static void query_all(struct worker *worker)
 
 			if (begin ? client->flow.began : client->flow.ended)
 				continue;
-			client_send(worker, client, MR_WIRE_QUERY, 1, QUERY_SIZE, 0, mr_now_ns());
+			mr_engine_send(
+				worker, client, MR_WIRE_QUERY, 1, QUERY_SIZE, 0, mr_now_ns());
 			if (i % BURST == 0)
-				poll_sockets(worker, SECOND_NS / 1000);
+				mr_engine_poll(worker, SECOND_NS / 1000);
 		}
 		until_ns = mr_now_ns() + (QUERY_WAIT_NS << try);
 		while (worker->asked > 0 && mr_now_ns() < until_ns)
-			poll_sockets(worker, SECOND_NS / 100);
+			mr_engine_poll(worker, SECOND_NS / 100);
 	}
 }
 
 static void client_roam(struct worker *worker, struct client *client)
 {
-	if (client_move(worker, client) < 0)
+	if (mr_engine_move(worker, client) < 0)
 		return; /* no port or descriptor left: it stays where it is */
 	client->flow.roam_seq = client->flow.next_seq;
 	client->flow.roam_ns = 0;
@@ -254,7 +77,7 @@ static void due(uint32_t number, void *context)
 	}
 	if (client->flow.roam_seq && !client->flow.roam_ns)
 		client->flow.roam_ns = now_ns;
-	client_send(worker, client, MR_WIRE_DATA, 1, step.size, step.answer, now_ns);
+	mr_engine_send(worker, client, MR_WIRE_DATA, 1, step.size, step.answer, now_ns);
 	mr_wheel_arm(&worker->wheel, number, now_ns + step.delay_ns);
 }
 
@@ -286,7 +109,7 @@ static int traffic_timed(struct worker *worker)
 	while (now_ns < engine->stop_ns && !stopped(engine)) {
 		mr_wheel_run(&worker->wheel, now_ns, due, worker);
 		roam_some(worker, now_ns, &roamed);
-		poll_sockets(worker, MR_WHEEL_TICK_NS);
+		mr_engine_poll(worker, MR_WHEEL_TICK_NS);
 		now_ns = mr_now_ns();
 	}
 	mr_wheel_free(&worker->wheel);
@@ -320,13 +143,13 @@ static int traffic_flood(struct worker *worker)
 		if (allowed >= 1) {
 			if (client->flow.roam_seq && !client->flow.roam_ns)
 				client->flow.roam_ns = now_ns;
-			client_send(worker, client, MR_WIRE_DATA, (unsigned)allowed, step.size,
+			mr_engine_send(worker, client, MR_WIRE_DATA, (unsigned)allowed, step.size,
 				step.answer, now_ns);
 			done += (unsigned)allowed;
 			turn = (turn + 1) % worker->n;
 		}
 		roam_some(worker, now_ns, &roamed);
-		poll_sockets(worker, allowed >= 1 ? 0 : SECOND_NS / 20000);
+		mr_engine_poll(worker, allowed >= 1 ? 0 : SECOND_NS / 20000);
 		now_ns = mr_now_ns();
 	}
 	return 0;
@@ -336,7 +159,7 @@ static void drain(struct worker *worker)
 {
 	worker->last_ns = mr_now_ns();
 	while (worker->answered < worker->sent && mr_now_ns() - worker->last_ns < QUIET_NS)
-		poll_sockets(worker, SECOND_NS / 100);
+		mr_engine_poll(worker, SECOND_NS / 100);
 }
 
 static void *work(void *context)
@@ -494,7 +317,7 @@ static int worker_init(struct mr_engine *engine, struct worker *worker, uint32_t
 		client->flow.number = first + i;
 		client->flow.port = client->endpoint->target_port;
 		client->source = first + i;
-		r = client_move(worker, client);
+		r = mr_engine_move(worker, client);
 		if (r < 0)
 			return r;
 	}
