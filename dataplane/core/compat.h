@@ -18,8 +18,6 @@ typedef _Bool bool;
 #ifndef NULL
 #define NULL ((void *)0)
 #endif
-/* No function may be called while a bpf_spin_lock is held (before kernel 6.14): inline them all. */
-#define mr_inline static inline __attribute__((always_inline, unused))
 /*
  * Headers start at any even address. The JITs for x86-64 and arm64 load and store whole words
  * there, so BPF code says nothing of it; "packed" would turn each access into single bytes.
@@ -28,9 +26,14 @@ typedef _Bool bool;
 #else
 #include <stdbool.h>
 #include <stddef.h>
-#define mr_inline static inline __attribute__((unused))
-#define mr_wire   __attribute__((packed, may_alias))
+#define mr_wire __attribute__((packed, may_alias))
 #endif
+
+/*
+ * BPF: no function may be called while a bpf_spin_lock is held (before kernel 6.14). Elsewhere:
+ * what one part hands to the next then stays in registers.
+ */
+#define mr_inline static inline __attribute__((always_inline, unused))
 
 #define mr_likely(x)   __builtin_expect(!!(x), 1)
 #define mr_unlikely(x) __builtin_expect(!!(x), 0)
