@@ -316,8 +316,13 @@ verified_alone int payload_sum(struct xdp_md *ctx, __u32 offset, __u32 len)
 mr_inline int rewrite(
 	struct xdp_md *ctx, const struct mr_packet *p, const struct mr_route *r, __u32 len)
 {
-	int grow = (int)mr_rewrite_len(r) - p->header_len, sum = 0;
+	int grow, sum = 0;
 
+	if (mr_likely(mr_rewrite_is_plain(p, r, len)))
+		return mr_rewrite_plain(packet_data(ctx), packet_end(ctx), p, r)
+			? MR_REASON_to_target
+			: MR_REASON_internal;
+	grow = (int)mr_rewrite_len(r) - p->header_len;
 	if (mr_unlikely(mr_rewrite_needs_sum(p, r))) {
 		sum = payload_sum(ctx, p->header_len, p->payload_len);
 		if (sum < 0)
@@ -463,7 +468,7 @@ mr_inline void count(__u32 reason, __u32 len)
 
 mr_inline int handle(struct xdp_md *ctx, __u32 len, struct mr_route *route)
 {
-	struct mr_packet p = {};
+	struct mr_packet p;
 	struct found f = {};
 	int reason;
 

@@ -28,6 +28,7 @@ struct mr_packet {
 	struct mr_addr dst;
 	__be16 sport;
 	__be16 dport;
+	__be32 flow; /* IPv6: flow label */
 	union {
 		struct {
 			__u16 vlan_tci;    /* host byte order, 0: no tag */
@@ -43,7 +44,6 @@ struct mr_packet {
 	__u8 is_v6;
 	__u8 tos; /* DSCP and ECN, in IPv6 the traffic class */
 	__u8 ttl;
-	__be32 flow;   /* IPv6: flow label */
 	__be16 ip_id;  /* IPv4 */
 	__be16 frag;   /* IPv4: DF and the reserved bit, as they came */
 	__u16 ip_csum; /* IPv4, as it lies */
@@ -54,6 +54,8 @@ struct mr_packet {
 	 * first octets of the quoted payload in wire order, 0 where the quotation is shorter. */
 	__u64 nonce;
 };
+
+_Static_assert(sizeof(struct mr_packet) == 80, "no padding: it is written whole");
 
 #define MR_PARSED MR_REASON_COUNT /* what mr_parse() returns when there is a packet to look up */
 
@@ -75,6 +77,11 @@ mr_inline bool mr_source_is_bad(const struct mr_packet *p)
 	/* ::/96 (unspecified, loopback, RFC 4291's old mapping) and ::ffff:0:0/96, which on the
 	 * wire would be taken for IPv4 inside the tables. */
 	return !w0 && !p->src.w[1] && (!p->src.w[2] || p->src.w[2] == mr_cpu_to_be32(0xffff));
+}
+
+mr_inline __u64 mr_parse_nonce(const struct mr_nonce *nonce)
+{
+	return (__u64)mr_be32_to_cpu(nonce->high) << 32 | mr_be32_to_cpu(nonce->low);
 }
 
 /** The UDP header and what it says of mosh; `l4_len` octets of IP payload are known to be there. */
@@ -104,7 +111,7 @@ mr_inline enum mr_reason mr_parse_udp(
 
 		if (l4 + MR_UDP_LEN + 8 > end)
 			return MR_REASON_truncated;
-		ret->nonce = (__u64)mr_be32_to_cpu(nonce->high) << 32 | mr_be32_to_cpu(nonce->low);
+		ret->nonce = mr_parse_nonce(nonce);
 	}
 	return MR_PARSED;
 }
@@ -121,10 +128,7 @@ mr_inline enum mr_reason mr_parse_quoted_udp(
 	ret->sport = udp->dport;
 	ret->dport = udp->sport;
 	if (quoted >= MR_UDP_LEN + 8 && l4 + MR_UDP_LEN + 8 <= end) {
-		const struct mr_nonce *payload = l4 + MR_UDP_LEN;
-
-		ret->nonce =
-			(__u64)mr_be32_to_cpu(payload->high) << 32 | mr_be32_to_cpu(payload->low);
+		ret->nonce = mr_parse_nonce(l4 + MR_UDP_LEN);
 	}
 	return MR_PARSED;
 }
@@ -277,15 +281,8 @@ mr_inline enum mr_reason mr_parse_ipv6(
 	return mr_parse_udp(l3 + MR_IPV6_LEN, end, l3_off + MR_IPV6_LEN, payload_len, ret);
 }
 
-/**
- * Parses the frame that starts at `data`.
- *
- * @param end   end of what can be read in place; headers must lie before it
- * @param len   octets of the whole frame, which may go on elsewhere (multi-buffer, segments)
- * @param ret   zeroed by the caller; filled in as far as parsing comes
- * @return MR_PARSED, or a reason whose verdict is PASS
- */
-mr_inline enum mr_reason mr_parse(
+/** The strict way, step by step: `ret` is zeroed. */
+mr_inline enum mr_reason mr_parse_any(
 	const void *data, const void *end, __u32 len, struct mr_packet *ret)
 {
 	const struct mr_eth *eth = data;
@@ -311,6 +308,82 @@ mr_inline enum mr_reason mr_parse(
 	if (type == mr_cpu_to_be16(MR_ETH_IPV6))
 		return mr_parse_ipv6(data + l3_off, end, l3_off, len, ret);
 	return type == mr_cpu_to_be16(MR_ETH_8021AD) ? MR_REASON_vlan_stack : MR_REASON_not_ip;
+}
+
+/** Up to the UDP payload of an untagged frame with IPv4 and no options. */
+#define MR_PLAIN_LEN (MR_ETH_LEN + MR_IPV4_LEN + MR_UDP_LEN)
+
+/** True if it is such a frame and no fragment: what tells so lies in two words of the frame. */
+mr_inline bool mr_is_plain(const void *data)
+{
+	const struct mr_wide_word *type = data + MR_ETH_LEN - 2; /* version, length, TOS follow */
+	const struct mr_wide_word *frag = data + MR_ETH_LEN + 6; /* TTL, protocol follow */
+
+	return !(((type->w ^ mr_cpu_to_be32(MR_ETH_IPV4 << 16 | 0x4500)) &
+			 mr_cpu_to_be32(0xffffff00)) |
+		((frag->w ^ mr_cpu_to_be32(MR_PROTO_UDP)) &
+			mr_cpu_to_be32((MR_IPV4_MF | MR_IPV4_OFFSET) << 16 | 0xff)));
+}
+
+/**
+ * Parses what nearly every datagram is: plain, long enough for mosh, nothing wrong with it. False
+ * says no more than that, and leaves anything in `ret`: mr_parse_any() parses it or finds the
+ * reason, by rules that this one must not be laxer than.
+ */
+mr_inline bool mr_parse_plain(const void *data, const void *end, __u32 len, struct mr_packet *ret)
+{
+	const struct mr_ipv4 *ip = data + MR_ETH_LEN;
+	const struct mr_udp *udp = data + MR_ETH_LEN + MR_IPV4_LEN;
+	const struct mr_nonce *nonce = data + MR_PLAIN_LEN;
+	__u32 ip_len, udp_len;
+
+	if (data + MR_PLAIN_LEN + 8 > end || !mr_is_plain(data))
+		return false;
+	ip_len = mr_be16_to_cpu(ip->len);
+	udp_len = mr_be16_to_cpu(udp->len);
+	if (udp_len < MR_UDP_LEN + MR_MOSH_MIN_LEN || MR_IPV4_LEN + udp_len != ip_len ||
+		MR_ETH_LEN + ip_len > len || !mr_csum_ipv4_ok(ip))
+		return false;
+	ret->src = mr_addr_from_v4(ip->src);
+	ret->dst = mr_addr_from_v4(ip->dst);
+	ret->sport = udp->sport;
+	ret->dport = udp->dport;
+	ret->flow = 0;
+	ret->vlan_tci = 0;
+	ret->header_len = MR_PLAIN_LEN;
+	ret->payload_len = (__u16)(udp_len - MR_UDP_LEN);
+	ret->udp_csum = udp->csum;
+	ret->frame_len = MR_ETH_LEN + ip_len;
+	ret->ip_len = ip_len;
+	ret->kind = MR_PACKET_UDP;
+	ret->is_v6 = 0;
+	ret->tos = ip->tos;
+	ret->ttl = ip->ttl;
+	ret->ip_id = ip->id;
+	ret->frag = ip->frag;
+	ret->ip_csum = ip->csum;
+	ret->icmp_type = 0;
+	ret->icmp_code = 0;
+	ret->icmp_mtu = 0;
+	ret->nonce = mr_parse_nonce(nonce);
+	return !mr_source_is_bad(ret);
+}
+
+/**
+ * Parses the frame that starts at `data`.
+ *
+ * @param end   end of what can be read in place; headers must lie before it
+ * @param len   octets of the whole frame, which may go on elsewhere (multi-buffer, segments)
+ * @param ret   written whole; filled in as far as parsing comes
+ * @return MR_PARSED, or a reason whose verdict is PASS
+ */
+mr_inline enum mr_reason mr_parse(
+	const void *data, const void *end, __u32 len, struct mr_packet *ret)
+{
+	if (mr_likely(mr_parse_plain(data, end, len, ret)))
+		return MR_PARSED;
+	*ret = (struct mr_packet){0};
+	return mr_parse_any(data, end, len, ret);
 }
 
 #endif

@@ -14,7 +14,7 @@
 
 #include "compat.h"
 
-#define MR_LAYOUT_VERSION 2
+#define MR_LAYOUT_VERSION 3
 
 /** Leg slots of a session, and so the size of a block of upstream ports. */
 #define MR_LEGS       16
@@ -53,13 +53,18 @@ struct mr_ref {
 
 /** How to reach the next hop; a copy of what the kernel's routing said at `generation`. */
 struct mr_next_hop {
-	__u32 generation; /* 0: never resolved */
-	__u32 ifindex;    /* the interface that carries the frame, below any VLAN device */
-	__u16 vlan;       /* VLAN identifier to send with, host byte order, 0: untagged */
-	__u16 mtu;        /* octets of IP packet */
-	__u8 dmac[6];
-	__u8 smac[6];
-} __attribute__((aligned(8))); /* moved by eight octets */
+	union {
+		struct {
+			__u8 dmac[6];
+			__u8 smac[6];
+		};
+		__u32 macs[3]; /* as in a frame */
+	};
+	__u16 vlan;            /* VLAN identifier to send with, host byte order, 0: untagged */
+	__u16 mtu;             /* octets of IP packet */
+	__u32 generation;      /* 0: never resolved */
+	__u32 ifindex;         /* the interface that carries the frame, below any VLAN device */
+} __attribute__((aligned(8))); /* moved by eight octets, and no field lies in two of them */
 
 /** One direction's counts, read off datagrams and their nonces. */
 struct mr_flow_stats {

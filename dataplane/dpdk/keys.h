@@ -62,8 +62,12 @@ static inline uint32_t mr_keys_target_hint(const struct mr_bucket *bucket, uint3
 {
 	uint32_t hint = 0;
 
-	for (int i = 0; i < MR_BUCKET_ENTRIES; i++)
-		hint = bucket->hash[i] == hash && bucket->entry[i] ? bucket->entry[i] : hint;
+	/* without branches: which of them it is can't be foreseen */
+	for (int i = 0; i < MR_BUCKET_ENTRIES; i++) {
+		uint32_t entry = bucket->entry[i] & -(uint32_t)(bucket->hash[i] == hash);
+
+		hint = entry ? entry : hint;
+	}
 	return hint;
 }
 

@@ -59,12 +59,38 @@ static void put_tag_back(struct rte_mbuf **frame)
 		rte_vlan_insert(frame);
 }
 
+/*
+ * Where to look for a packet's session. The two key spaces may overlap in ports (on different
+ * addresses), so the side is only a guess, and the same one as in XDP.
+ */
+static inline void guess_side(const struct mr_tables *t, const struct mr_packet *p,
+	struct found *ret, const void **ret_line)
+{
+	uint16_t port = mr_be16_to_cpu(p->dport);
+
+	if (port < t->upstream_lo) {
+		int slot = mr_keys_address(t, &p->dst);
+
+		ret->side = MR_SIDE_CLIENT;
+		ret->public_slot = (uint32_t)slot;
+		*ret_line = slot < 0 ? NULL : mr_keys_port(t, (uint32_t)slot, port);
+	} else {
+		struct mr_key key = mr_keys_of_target(p);
+
+		ret->side = MR_SIDE_TARGET;
+		ret->hash = mr_key_hash(t->hash_seed, &key);
+		*ret_line = mr_keys_bucket(t, ret->hash, 0);
+	}
+	rte_prefetch0(*ret_line);
+}
+
 static void parse(struct burst *b, struct rte_mbuf **frames, uint16_t count, struct mr_relayed *ret)
 {
 	for (uint16_t i = 0; i < count && i < FRAMES_AHEAD; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < count; i++) {
-		struct mr_packet *p = &b->packets[b->count];
+		unsigned n = b->count;
+		struct mr_packet *p = &b->packets[n];
 		const uint8_t *data;
 		int reason;
 
@@ -72,48 +98,20 @@ static void parse(struct burst *b, struct rte_mbuf **frames, uint16_t count, str
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + FRAMES_AHEAD], void *));
 		put_tag_back(&frames[i]);
 		data = rte_pktmbuf_mtod(frames[i], const uint8_t *);
-		memset(p, 0, sizeof(*p));
 		ret[i].len = frames[i]->pkt_len;
 		reason = (int)mr_parse(data, data + frames[i]->data_len, frames[i]->pkt_len, p);
-		ret[i].reason = (uint8_t)reason;
-		if (reason != (int)MR_PARSED)
+		if (unlikely(reason != (int)MR_PARSED)) {
+			ret[i].reason = (uint8_t)reason;
 			continue;
-		b->frame[b->count++] = (uint8_t)i;
-	}
-}
-
-/*
- * The two key spaces may overlap in ports (on different addresses), so the side is only a guess,
- * and the same one as in XDP.
- */
-static void guess_sides(struct burst *b)
-{
-	const struct mr_tables *t = b->t;
-
-	for (unsigned i = 0; i < b->count; i++) {
-		const struct mr_packet *p = &b->packets[i];
-		struct found *f = &b->found[i];
-		uint16_t port = mr_be16_to_cpu(p->dport);
-
-		if (port < t->upstream_lo) {
-			int slot = mr_keys_address(t, &p->dst);
-
-			f->side = MR_SIDE_CLIENT;
-			f->public_slot = (uint32_t)slot;
-			b->lines[i] = slot < 0 ? NULL : mr_keys_port(t, (uint32_t)slot, port);
-		} else {
-			struct mr_key key = mr_keys_of_target(p);
-
-			f->side = MR_SIDE_TARGET;
-			f->hash = mr_key_hash(t->hash_seed, &key);
-			b->lines[i] = mr_keys_bucket(t, f->hash, 0);
 		}
-		rte_prefetch0(b->lines[i]);
+		guess_side(b->t, p, &b->found[n], &b->lines[n]);
+		b->frame[n] = (uint8_t)i;
+		b->count = n + 1;
 	}
 }
 
 /* The record that the first line of a table leads to, and what of it will be needed. */
-static void follow_line(struct burst *b, unsigned i)
+static inline void follow_line(struct burst *b, unsigned i)
 {
 	struct found *f = &b->found[i];
 	bool client = f->side == MR_SIDE_CLIENT;
@@ -257,8 +255,6 @@ static void cut_padding(struct rte_mbuf *frame, uint32_t len)
 	struct rte_mbuf *m = frame;
 	uint32_t left = len;
 
-	if (likely(frame->pkt_len <= len))
-		return;
 	for (; left > m->data_len; m = m->next)
 		left -= m->data_len;
 	m->data_len = (uint16_t)left;
@@ -274,20 +270,32 @@ static void cut_padding(struct rte_mbuf *frame, uint32_t len)
 	m->next = NULL;
 }
 
+/* Moves the frame's start, to where longer or shorter headers begin. */
+static int move_start(struct rte_mbuf *frame, int grow)
+{
+	if (grow > 0 && !rte_pktmbuf_prepend(frame, (uint16_t)grow))
+		return MR_REASON_no_headroom;
+	if (grow < 0 && !rte_pktmbuf_adj(frame, (uint16_t)-grow))
+		return MR_REASON_internal;
+	return MR_REASON_to_target;
+}
+
 /* From here on the packet changes: what fails drops it. */
 static int rewrite(struct rte_mbuf *frame, const struct mr_packet *p, const struct mr_route *r)
 {
-	int grow = (int)mr_rewrite_len(r) - p->header_len;
+	int grow = (int)mr_rewrite_len(r) - p->header_len, reason;
 	uint64_t sum = 0;
 	uint8_t *data;
 
 	if (unlikely(mr_rewrite_needs_sum(p, r)) && !payload_sum(frame, p, &sum))
 		return MR_REASON_no_checksum;
-	cut_padding(frame, p->frame_len);
-	if (grow > 0 && !rte_pktmbuf_prepend(frame, (uint16_t)grow))
-		return MR_REASON_no_headroom;
-	if (grow < 0 && !rte_pktmbuf_adj(frame, (uint16_t)-grow))
-		return MR_REASON_internal;
+	if (unlikely(frame->pkt_len > p->frame_len))
+		cut_padding(frame, p->frame_len);
+	if (unlikely(grow)) {
+		reason = move_start(frame, grow);
+		if (reason != MR_REASON_to_target)
+			return reason;
+	}
 	data = rte_pktmbuf_mtod(frame, uint8_t *);
 	if (!mr_rewrite(data, data + frame->data_len, p, r, sum))
 		return MR_REASON_internal;
@@ -371,56 +379,78 @@ static void report_leg(struct burst *b, const struct mr_packet *p, const struct 
 	}
 }
 
-/* Under the lock, with all that it may bring: legs, next hops, news of them. */
-static __rte_noinline int decide_slowly(
-	struct burst *b, const struct mr_packet *p, const struct found *f, struct mr_route *ret)
+/* Sends a datagram on that has been decided on. */
+static __rte_noinline int send_on(struct burst *b, struct rte_mbuf *frame, struct mr_packet *p,
+	const struct found *f, struct mr_route r, int forward)
 {
-	int forward = decide(b, p, f, ret), reason;
+	int reason;
 
-	if (mr_reason_verdict((enum mr_reason)forward) != MR_VERDICT_SEND)
-		return forward;
-	if (ret->events)
-		report_leg(b, p, f, ret);
-	reason = mr_next_hop_renew(b->w, b->now, f->session, ret);
+	if (mr_rewrite_check(p, &r) != MR_REASON_to_target)
+		return report_too_big(b, p, f, &r);
+	if (b->port->kernel_sees || is_unfinished(frame))
+		finish_checksum(frame, p);
+	reason = rewrite(frame, p, &r);
 	return reason == MR_REASON_to_target ? forward : reason;
 }
 
-/* Without the lock; false: it takes the lock. */
-static inline bool decide_quickly(
-	struct burst *b, const struct mr_packet *p, const struct found *f, struct mr_route *ret)
+/* As send_on(), what nearly every datagram needs; false: nothing has been done. */
+static inline bool send_plain_on(const struct burst *b, struct rte_mbuf *frame,
+	const struct mr_packet *p, const struct mr_route *r)
 {
-	if (!b->t->quick)
+	uint8_t *data = rte_pktmbuf_mtod(frame, uint8_t *);
+
+	if (b->port->kernel_sees || is_unfinished(frame) ||
+		!mr_rewrite_is_plain(p, r, frame->pkt_len))
 		return false;
-	if (f->side == MR_SIDE_CLIENT)
-		return mr_quick_client(f->session, p, f->public_slot, b->generation, b->now, ret);
-	if (!mr_quick_target(f->session, p, &b->ingress, b->generation, b->now, ret))
-		return false;
-	ret->src = b->t->addresses[ret->public_slot % MR_PUBLIC_MAX];
-	return true;
+	frame->ol_flags = 0;
+	return mr_rewrite_plain(data, data + frame->data_len, p, r);
 }
 
-/* A packet that leads to a session. */
-static int relay(struct burst *b, struct rte_mbuf *frame, struct mr_packet *p,
+/* Under the lock, with all that it may bring: legs, next hops, news of them. */
+static __rte_noinline int relay_slowly(struct burst *b, struct rte_mbuf *frame, struct mr_packet *p,
 	const struct found *f, uint32_t *ret_ifindex)
 {
 	struct mr_route route;
 	int forward, reason;
 
-	if (unlikely(p->kind == MR_PACKET_ICMP))
+	if (p->kind == MR_PACKET_ICMP)
 		return report_icmp(b, p, f);
-	if (likely(decide_quickly(b, p, f, &route)))
-		forward = f->side == MR_SIDE_CLIENT ? MR_REASON_to_target : MR_REASON_to_client;
-	else
-		forward = decide_slowly(b, p, f, &route);
+	forward = decide(b, p, f, &route);
 	if (mr_reason_verdict((enum mr_reason)forward) != MR_VERDICT_SEND)
 		return forward;
-	if (mr_rewrite_check(p, &route) != MR_REASON_to_target)
-		return report_too_big(b, p, f, &route);
-	if (b->port->kernel_sees || unlikely(is_unfinished(frame)))
-		finish_checksum(frame, p);
-	reason = rewrite(frame, p, &route);
+	if (route.events)
+		report_leg(b, p, f, &route);
+	reason = mr_next_hop_renew(b->w, b->now, f->session, &route);
+	if (reason != MR_REASON_to_target)
+		return reason;
 	*ret_ifindex = route.nh.ifindex;
-	return reason == MR_REASON_to_target ? forward : reason;
+	return send_on(b, frame, p, f, route, forward);
+}
+
+/* A packet that leads to a session: without the lock if it can be. */
+static inline int relay(struct burst *b, struct rte_mbuf *frame, struct mr_packet *p,
+	const struct found *f, uint32_t *ret_ifindex)
+{
+	struct mr_session *s = f->session;
+	struct mr_route route; /* its address is never taken: it is in registers */
+	int forward;
+
+	if (unlikely(!b->t->quick || p->kind != MR_PACKET_UDP))
+		return relay_slowly(b, frame, p, f, ret_ifindex);
+	if (f->side == MR_SIDE_CLIENT) {
+		if (!mr_quick_client(s, p, f->public_slot, b->generation, b->now, &route))
+			return relay_slowly(b, frame, p, f, ret_ifindex);
+		forward = MR_REASON_to_target;
+	} else {
+		if (!mr_quick_target(s, p, &b->ingress, b->generation, b->now, &route))
+			return relay_slowly(b, frame, p, f, ret_ifindex);
+		route.src = b->t->addresses[route.public_slot % MR_PUBLIC_MAX];
+		forward = MR_REASON_to_client;
+	}
+	*ret_ifindex = route.nh.ifindex;
+	if (likely(send_plain_on(b, frame, p, &route)))
+		return forward;
+	return send_on(b, frame, p, f, route, forward);
 }
 
 void mr_relay_burst(struct mr_worker *w, const struct mr_port *port, struct rte_mbuf **frames,
@@ -438,7 +468,6 @@ void mr_relay_burst(struct mr_worker *w, const struct mr_port *port, struct rte_
 	if (!b.count)
 		return;
 	learn_ingress(&b);
-	guess_sides(&b);
 	for (unsigned i = 0; i < b.count && i < RECORDS_AHEAD; i++)
 		follow_line(&b, i);
 	for (unsigned i = 0; i < b.count; i++) {

@@ -78,6 +78,17 @@ static bool quick_agrees(const struct run *run, const struct mr_session *before,
 		!memcmp(&route, &run->route, sizeof(route));
 }
 
+/** What the short way of parsing takes, the long way must take, and find the same in it. */
+static bool plain_agrees(const uint8_t *frame, size_t len)
+{
+	struct mr_packet plain, any = {0};
+
+	if (!mr_parse_plain(frame, frame + len, (uint32_t)len, &plain))
+		return true;
+	return mr_parse_any(frame, frame + len, (uint32_t)len, &any) == MR_PARSED &&
+		!memcmp(&plain, &any, sizeof(any));
+}
+
 static enum mr_reason decide(struct run *run)
 {
 	const struct mr_session before = *run->session;
@@ -119,6 +130,19 @@ static uint64_t payload_sum(const uint8_t *data, size_t len)
 	return sum;
 }
 
+/** What is changed where it lies must be what is written anew. */
+static bool rewrite_agrees(const struct run *run)
+{
+	static uint8_t frame[MR_VEC_FRAME_MAX];
+	uint32_t len = (uint32_t)run->row->in_len;
+
+	if (!mr_rewrite_is_plain(&run->packet, &run->route, len))
+		return true;
+	memcpy(frame, run->row->in, len);
+	return mr_rewrite_plain(frame, frame + len, &run->packet, &run->route) &&
+		run->result->len == len && !memcmp(frame, run->result->frame, len);
+}
+
 static enum mr_reason send_on(struct run *run)
 {
 	const struct mr_packet *p = &run->packet;
@@ -137,7 +161,8 @@ static enum mr_reason send_on(struct run *run)
 	run->result->egress = r->nh.ifindex;
 	memcpy(run->result->frame + header_len, payload, p->payload_len);
 	if (!mr_rewrite(run->result->frame, run->result->frame + run->result->len, p, r,
-		    mr_rewrite_needs_sum(p, r) ? payload_sum(payload, p->payload_len) : 0))
+		    mr_rewrite_needs_sum(p, r) ? payload_sum(payload, p->payload_len) : 0) ||
+		!rewrite_agrees(run))
 		return MR_REASON_internal;
 	return MR_REASON_to_target;
 }
@@ -157,6 +182,8 @@ void mr_host_run(const struct mr_vec_file *file, const struct mr_vec *row,
 	memcpy(frame, row->in, row->in_len);
 	memcpy(ret_result->frame, row->in, row->in_len);
 	reason = mr_parse(frame, frame + row->in_len, (uint32_t)row->in_len, &run.packet);
+	if (!plain_agrees(frame, row->in_len))
+		reason = MR_REASON_internal;
 	if (reason == MR_PARSED)
 		reason = decide(&run);
 	if (mr_reason_verdict(reason) == MR_VERDICT_SEND) {
