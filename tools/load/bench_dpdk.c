@@ -27,6 +27,7 @@ static const struct {
 } titles[] = {
 	{MR_BENCH_DPDK_NAME, "DPDK worker on ports of rings"},
 	{"dpdk-l3fwd", "l3fwd-like loop on the same ports"},
+	{"dpdk-l3fwd-em", "l3fwd -E-like loop, by flows"},
 	{"dpdk-ports", "the same ports alone"},
 };
 

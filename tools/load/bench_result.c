@@ -134,6 +134,8 @@ static const struct goal goals[] = {
 	{"dpdk", true, "dpdk", 0},
 	{"dpdk-worker", false, "dpdk-l3fwd", 0.5},
 	{"dpdk-worker", true, "dpdk-l3fwd", 0.5, true},
+	{"dpdk-worker", false, "dpdk-l3fwd-em", 0},
+	{"dpdk-worker", true, "dpdk-l3fwd-em", 0, true},
 };
 
 const unsigned mr_bench_n_goals = sizeof(goals) / sizeof(goals[0]);

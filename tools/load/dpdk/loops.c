@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <rte_ethdev.h>
 #include <rte_fib.h>
+#include <rte_hash.h>
+#include <rte_hash_crc.h>
 #include <rte_ip.h>
 #include <rte_prefetch.h>
 #include <rte_rcu_qsbr.h>
@@ -22,15 +24,30 @@ struct way {
 	struct rte_ether_addr dst, src;
 };
 
+/* What a flow is looked up by: as it lies in a frame from the TTL on, without what changes. */
+struct flow_key {
+	uint8_t ttl, proto;
+	rte_be16_t csum;
+	rte_be32_t src, dst;
+	rte_be16_t sport, dport;
+} __attribute__((packed));
+
+#define FLOW_AT (sizeof(struct rte_ether_hdr) + offsetof(struct rte_ipv4_hdr, time_to_live))
+
+_Static_assert(sizeof(struct flow_key) == 16, "layout");
+
 struct mr_router {
 	const struct mr_bed *bed;
 	struct rte_fib *fib;
+	struct rte_hash *flows;
+	uint8_t *flow_ports; /* by the position of a flow in the hash */
 	struct way ways[MR_BED_PORTS];
 	struct rte_mbuf *out[MR_BED_PORTS][MR_BURST];
 	uint16_t n_out[MR_BED_PORTS];
 };
 
-int mr_router_open(const struct mr_bed *bed, struct mr_router **ret_router, struct mr_why *ret_why)
+/* A route of 24 bits for each 256 of the bed's clients and targets. */
+static int fill_fib(struct mr_router *router)
 {
 	struct rte_fib_conf conf = {
 		.type = RTE_FIB_DIR24_8,
@@ -38,23 +55,84 @@ int mr_router_open(const struct mr_bed *bed, struct mr_router **ret_router, stru
 		.max_routes = 2 * (MR_BED_SESSIONS_MAX / 256 + 2),
 		.dir24_8 = {.nh_sz = RTE_FIB_DIR24_8_2B, .num_tbl8 = 256},
 	};
-	struct mr_router *router = calloc(1, sizeof(*router));
 	int rc = 0;
 
-	if (!router)
-		return mr_why_set(ret_why, -ENOMEM, "out of memory");
-	router->bed = bed;
 	router->fib = rte_fib_create("router", SOCKET_ID_ANY, &conf);
 	if (!router->fib)
-		rc = -ENOMEM;
-	for (uint32_t i = 0; i <= bed->sessions && !rc; i += 256) {
+		return -ENOMEM;
+	for (uint32_t i = 0; i <= router->bed->sessions && !rc; i += 256) {
 		rc = rte_fib_add(router->fib, MR_BED_CLIENTS + i, 24, 0);
 		if (!rc)
 			rc = rte_fib_add(router->fib, MR_BED_TARGETS + i, 24, 1);
 	}
+	return rc;
+}
+
+static int add_flow(struct mr_router *router, const struct flow_key *key, uint8_t port)
+{
+	int32_t at = rte_hash_add_key(router->flows, key);
+
+	if (at < 0)
+		return at;
+	router->flow_ports[at] = port;
+	return 0;
+}
+
+/* Both directions of each session; half full at the most. */
+static int fill_flows(struct mr_router *router)
+{
+	const uint32_t n = router->bed->sessions + 1;
+	struct rte_hash_parameters parameters = {
+		.name = "flows",
+		.entries = 4 * n,
+		.key_len = sizeof(struct flow_key),
+		.hash_func = rte_hash_crc,
+		.socket_id = SOCKET_ID_ANY,
+	};
+	int rc = 0;
+
+	router->flows = rte_hash_create(&parameters);
+	router->flow_ports = calloc(4 * (size_t)n + 1, 1);
+	if (!router->flows || !router->flow_ports)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n && !rc; i++) {
+		const struct mr_bed_session s = mr_bed_session(i);
+		struct flow_key out = {
+			.proto = IPPROTO_UDP,
+			.src = rte_cpu_to_be_32(s.client),
+			.dst = rte_cpu_to_be_32(s.target),
+			.sport = rte_cpu_to_be_16(s.client_port),
+			.dport = rte_cpu_to_be_16(s.target_port),
+		};
+		struct flow_key back = {
+			.proto = IPPROTO_UDP,
+			.src = out.dst,
+			.dst = out.src,
+			.sport = out.dport,
+			.dport = out.sport,
+		};
+
+		rc = add_flow(router, &out, 1);
+		if (!rc)
+			rc = add_flow(router, &back, 0);
+	}
+	return rc;
+}
+
+int mr_router_open(const struct mr_bed *bed, struct mr_router **ret_router, struct mr_why *ret_why)
+{
+	struct mr_router *router = calloc(1, sizeof(*router));
+	int rc;
+
+	if (!router)
+		return mr_why_set(ret_why, -ENOMEM, "out of memory");
+	router->bed = bed;
+	rc = fill_fib(router);
+	if (!rc)
+		rc = fill_flows(router);
 	if (rc) {
 		mr_router_close(router);
-		return mr_why_set(ret_why, rc, "the router's table: %s", strerror(-rc));
+		return mr_why_set(ret_why, rc, "the router's tables: %s", strerror(-rc));
 	}
 	for (unsigned i = 0; i < MR_BED_PORTS; i++)
 		router->ways[i] = (struct way){
@@ -68,6 +146,8 @@ int mr_router_open(const struct mr_bed *bed, struct mr_router **ret_router, stru
 void mr_router_close(struct mr_router *router)
 {
 	rte_fib_free(router->fib);
+	rte_hash_free(router->flows);
+	free(router->flow_ports);
 	free(router);
 }
 
@@ -96,11 +176,9 @@ static void forward(struct mr_router *router, struct rte_mbuf *m, uint64_t port)
 	router->out[port][router->n_out[port]++] = m;
 }
 
-static void route_burst(struct mr_router *router, struct rte_mbuf **frames, uint16_t n)
+/* Frees what may not be forwarded; the rest is in ret_good, without gaps. */
+static int check_burst(struct rte_mbuf **frames, uint16_t n, struct rte_mbuf **ret_good)
 {
-	struct rte_mbuf *good[MR_BURST];
-	uint32_t dst[MR_BURST];
-	uint64_t hops[MR_BURST];
 	int n_good = 0;
 
 	for (uint16_t i = 0; i < n && i < PREFETCH_AHEAD; i++)
@@ -108,25 +186,67 @@ static void route_burst(struct mr_router *router, struct rte_mbuf **frames, uint
 	for (uint16_t i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + PREFETCH_AHEAD], void *));
-		if (!may_be_forwarded(frames[i])) {
+		if (may_be_forwarded(frames[i]))
+			ret_good[n_good++] = frames[i];
+		else
 			rte_pktmbuf_free(frames[i]);
-			continue;
-		}
-		dst[n_good] = rte_be_to_cpu_32(rte_pktmbuf_mtod_offset(
-			frames[i], struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr))
-						       ->dst_addr);
-		good[n_good++] = frames[i];
 	}
-	rte_fib_lookup_bulk(router->fib, dst, hops, n_good);
+	return n_good;
+}
+
+static void look_up_routes(
+	const struct mr_router *router, struct rte_mbuf **frames, int n, uint64_t *ret_ports)
+{
+	uint32_t dst[MR_BURST];
+
+	for (int i = 0; i < n; i++)
+		dst[i] = rte_be_to_cpu_32(rte_pktmbuf_mtod_offset(
+			frames[i], struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr))
+						  ->dst_addr);
+	rte_fib_lookup_bulk(router->fib, dst, ret_ports, n);
+}
+
+static void look_up_flows(
+	const struct mr_router *router, struct rte_mbuf **frames, int n, uint64_t *ret_ports)
+{
+	struct flow_key keys[MR_BURST];
+	const void *at[MR_BURST];
+	int32_t found[MR_BURST];
+
+	for (int i = 0; i < n; i++) {
+		memcpy(&keys[i], rte_pktmbuf_mtod_offset(frames[i], void *, FLOW_AT),
+			sizeof(keys[i]));
+		keys[i].ttl = 0;
+		keys[i].csum = 0;
+		at[i] = &keys[i];
+	}
+	rte_hash_lookup_bulk(router->flows, at, (uint32_t)n, found);
+	for (int i = 0; i < n; i++)
+		ret_ports[i] = found[i] < 0 ? NO_ROUTE : router->flow_ports[found[i]];
+}
+
+static void route_burst(
+	struct mr_router *router, enum mr_router_kind kind, struct rte_mbuf **frames, uint16_t n)
+{
+	struct rte_mbuf *good[MR_BURST];
+	uint64_t ports[MR_BURST];
+	int n_good = check_burst(frames, n, good);
+
+	if (!n_good)
+		return;
+	if (kind == MR_ROUTER_FLOWS)
+		look_up_flows(router, good, n_good, ports);
+	else
+		look_up_routes(router, good, n_good, ports);
 	for (int i = 0; i < n_good; i++) {
-		if (hops[i] < NO_ROUTE)
-			forward(router, good[i], hops[i]);
+		if (ports[i] < NO_ROUTE)
+			forward(router, good[i], ports[i]);
 		else
 			rte_pktmbuf_free(good[i]);
 	}
 }
 
-unsigned mr_router_poll(struct mr_router *router)
+unsigned mr_router_poll(struct mr_router *router, enum mr_router_kind kind)
 {
 	struct rte_mbuf *frames[MR_BURST];
 	unsigned total = 0;
@@ -135,7 +255,7 @@ unsigned mr_router_poll(struct mr_router *router)
 		uint16_t n =
 			rte_eth_rx_burst(router->bed->backend.ports[i].id, 0, frames, MR_BURST);
 
-		route_burst(router, frames, n);
+		route_burst(router, kind, frames, n);
 		total += n;
 		for (unsigned o = 0; o < MR_BED_PORTS; o++) {
 			uint16_t sent;

@@ -39,7 +39,8 @@ struct options {
 
 enum loop {
 	LOOP_WORKER,
-	LOOP_ROUTER,
+	LOOP_ROUTES,
+	LOOP_FLOWS,
 	LOOP_PORTS,
 };
 
@@ -52,10 +53,12 @@ struct row {
 
 static struct row rows[] = {
 	{"dpdk-worker", LOOP_WORKER, false},
-	{"dpdk-l3fwd", LOOP_ROUTER, false},
+	{"dpdk-l3fwd", LOOP_ROUTES, false},
+	{"dpdk-l3fwd-em", LOOP_FLOWS, false},
 	{"dpdk-ports", LOOP_PORTS, false},
 	{"dpdk-worker", LOOP_WORKER, true},
-	{"dpdk-l3fwd", LOOP_ROUTER, true},
+	{"dpdk-l3fwd", LOOP_ROUTES, true},
+	{"dpdk-l3fwd-em", LOOP_FLOWS, true},
 	{"dpdk-ports", LOOP_PORTS, true},
 };
 
@@ -148,8 +151,11 @@ static uint64_t run_loop(struct mr_bed *bed, struct mr_router *router, enum loop
 		case LOOP_WORKER:
 			n = poll_worker(bed);
 			break;
-		case LOOP_ROUTER:
-			n = mr_router_poll(router);
+		case LOOP_ROUTES:
+			n = mr_router_poll(router, MR_ROUTER_ROUTES);
+			break;
+		case LOOP_FLOWS:
+			n = mr_router_poll(router, MR_ROUTER_FLOWS);
 			break;
 		case LOOP_PORTS:
 			n = mr_ports_poll(bed);
@@ -165,7 +171,8 @@ static int take_turn(struct mr_bed *bed, struct mr_router *router, const struct 
 	struct mr_bed_turn *turn, unsigned turn_ms, double *ret_ns)
 {
 	uint64_t hz = rte_get_tsc_hz(), end = rte_rdtsc() + hz / 1000 * turn_ms;
-	enum mr_bed_route route = row->loop == LOOP_ROUTER ? MR_BED_ROUTED : MR_BED_RELAYED;
+	/* the ports don't look at frames: whatever is in them is theirs */
+	enum mr_bed_route route = row->loop == LOOP_WORKER ? MR_BED_RELAYED : MR_BED_ROUTED;
 	uint64_t cycles = 0, frames = 0;
 
 	do {
@@ -191,7 +198,6 @@ static enum mr_exit measure(struct mr_bed *bed, struct mr_router *router, const 
 		for (size_t i = 0; i < N_ROWS; i++) {
 			struct row *row = &rows[i];
 
-			/* the ports don't look at frames: whatever is in them is theirs */
 			if (take_turn(bed, router, row, &turns[row->many], o->turn_ms,
 				    &row->ns[round]))
 				return mr_cli_fail(MR_EXIT_FAILED,
