@@ -58,7 +58,7 @@ static const char *const dpdk[] = {
 	"set_mempolicy", NULL};
 
 static const char *const monitor[] = {"close", "exit_group", "open", "openat", "read",
-	"restart_syscall", "rmdir", "rt_sigreturn", "sendmsg", "unlinkat", NULL};
+	"restart_syscall", "rmdir", "rt_sigreturn", "sendmsg", "sigaltstack", "unlinkat", NULL};
 
 /* Calls that are allowed with some values of one argument only. */
 struct narrow {
