@@ -22,6 +22,16 @@
 
 #define MR_WHY_SIZE 256
 
+/**
+ * Whether other CPUs see this one's loads and stores in the order of the program. Where they do
+ * not, and more than one CPU relays, every datagram takes its session's lock (core/quick.h).
+ */
+#ifdef __x86_64__
+#define MR_IN_PROGRAM_ORDER true
+#else
+#define MR_IN_PROGRAM_ORDER false
+#endif
+
 /** Why something failed, for people: what failed, on what, and what to do. */
 struct mr_why {
 	char text[MR_WHY_SIZE];

@@ -15,13 +15,6 @@
 
 #define SPINS_BEFORE_YIELD 256
 
-/* Other CPUs see loads and stores in the order of the program: what core/quick.h asks for. */
-#ifdef RTE_ARCH_X86
-#define IN_PROGRAM_ORDER true
-#else
-#define IN_PROGRAM_ORDER false
-#endif
-
 void mr_session_lock_slow(struct bpf_spin_lock *lock)
 {
 	unsigned spins = 0;
@@ -89,7 +82,7 @@ int mr_tables_open(const struct mr_backend_config *config, uint32_t workers,
 		.bucket_mask = mr_bucket_count(config->max_sessions) - 1,
 		.generation = 1,
 		.upstream_lo = config->upstream_lo,
-		.quick = workers == 1 || IN_PROGRAM_ORDER,
+		.quick = workers == 1 || MR_IN_PROGRAM_ORDER,
 	};
 
 	if (getrandom(&t.hash_seed, sizeof(t.hash_seed), 0) != sizeof(t.hash_seed))

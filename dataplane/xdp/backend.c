@@ -199,16 +199,6 @@ static void remove_pins(struct mr_backend *b)
 	rmdir(b->pin_dir);
 }
 
-/* Whether other CPUs see this one's loads and stores in the order of the program. */
-static bool stores_in_order(void)
-{
-#ifdef __x86_64__
-	return true;
-#else
-	return false;
-#endif
-}
-
 /* Multi-buffer frames need kernel 5.18; before it there are none, and the flag is refused. */
 static int load(
 	struct mr_backend *b, const struct mr_backend_config *config, bool found, bool frags)
@@ -218,7 +208,7 @@ static int load(
 	b->skel = relay_bpf__open();
 	if (!b->skel)
 		return -errno;
-	b->skel->rodata->quick = stores_in_order();
+	b->skel->rodata->quick = MR_IN_PROGRAM_ORDER;
 	if (!frags)
 		bpf_program__set_flags(b->skel->progs.moshrelay, 0);
 	rc = prepare_maps(b, config, found);
