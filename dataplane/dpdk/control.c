@@ -38,7 +38,7 @@ struct mr_control {
 	struct mr_silence *silence;   /* NULL: the kernel sees nothing it isn't given */
 	uint32_t block_users[BLOCKS]; /* daemon's thread alone */
 
-	pthread_mutex_t mutex; /* what is below */
+	pthread_mutex_t mutex; /* what is below, and the TAPs of ports */
 	struct mr_silence_change *changes;
 	size_t n_changes, room;
 	struct mr_why silence_why, mirror_why; /* "": goes well */
@@ -260,6 +260,16 @@ static unsigned follow_kernel(struct mr_backend *b, unsigned changes)
 	return rc ? changes : 0;
 }
 
+void mr_control_lock(struct mr_backend *b)
+{
+	pthread_mutex_lock(&b->control->mutex);
+}
+
+void mr_control_unlock(struct mr_backend *b)
+{
+	pthread_mutex_unlock(&b->control->mutex);
+}
+
 /* A TAP has a carrier while its port has one. Drivers that know of none never had it. */
 static void follow_cables(struct mr_backend *b)
 {
@@ -269,10 +279,13 @@ static void follow_cables(struct mr_backend *b)
 
 		if (!port->has_tap || rte_eth_link_get_nowait(port->id, &link))
 			continue;
-		if (link.link_status == port->link_up)
-			continue;
-		port->link_up = link.link_status;
-		mr_tap_set_carrier(port, port->link_up);
+		mr_control_lock(b);
+		if (!port->gone && link.link_status != port->link_up) {
+			port->link_up = link.link_status;
+			port->link_seen |= port->link_up;
+			mr_tap_set_carrier(port, port->link_up);
+		}
+		mr_control_unlock(b);
 	}
 }
 

@@ -24,6 +24,10 @@ void mr_control_stop(struct mr_backend *b);
 int mr_control_public_port(struct mr_backend *b, const struct mr_key *key, bool add);
 int mr_control_upstream_block(struct mr_backend *b, uint16_t block, bool add);
 
+/** Keeps the thread off a TAP that is exchanged. */
+void mr_control_lock(struct mr_backend *b);
+void mr_control_unlock(struct mr_backend *b);
+
 /**
  * What the thread fails to do, and tries again: 0, or -EIO with `ret_why`. The events' descriptor
  * becomes readable when that changes.

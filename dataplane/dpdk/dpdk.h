@@ -40,8 +40,10 @@ struct mr_port {
 	struct rte_ether_addr mac;
 	uint16_t mtu;
 	bool has_tap;
-	bool started;
-	bool link_up;    /* the cable, as last seen: control thread alone */
+	bool started; /* workers receive from it; net_af_packet: not while the interface is gone */
+	bool gone;    /* its interface is: nothing is to be sent by it, see replug.h */
+	bool link_up; /* the cable, as last seen; under the control thread's lock */
+	bool link_seen;  /* it was up once: there are drivers that know of none */
 	bool multi_segs; /* it sends frames of several segments */
 	/* The kernel also sees what arrives: passing is dropping, and local senders' datagrams may
 	 * come with unfinished checksums. */

@@ -13,6 +13,7 @@
 #include "events.h"
 #include "keys.h"
 #include "port.h"
+#include "replug.h"
 #include "tables.h"
 #include "ways.h"
 #include "worker.h"
@@ -95,8 +96,9 @@ static void backend_describe(struct mr_backend *b, char *buf, size_t size)
 	for (unsigned i = 0; i < b->n_ports && used < size; i++) {
 		const struct mr_port *port = &b->ports[i];
 
-		used += (size_t)snprintf(buf + used, size - used, "; %s: %s (%s)%s", port->ifname,
-			port->driver, port->device, port->has_tap ? ", TAP" : "");
+		used += (size_t)snprintf(buf + used, size - used, "; %s: %s (%s)%s%s", port->ifname,
+			port->driver, port->device, port->has_tap ? ", TAP" : "",
+			port->gone ? ", not attached now" : "");
 	}
 }
 
@@ -248,6 +250,7 @@ static const struct mr_backend_ops ops = {
 	.link_put = backend_link_put,
 	.link_del = backend_link_del,
 	.ways_put = backend_ways_put,
+	.interface_set = mr_replug,
 	.routes_changed = backend_routes_changed,
 	.stats = backend_stats,
 	.events_suppressed = backend_events_suppressed,

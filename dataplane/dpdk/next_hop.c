@@ -11,6 +11,13 @@
 #include "routes.h"
 #include "tables.h"
 
+static bool can_send(const struct mr_backend *backend, uint32_t ifindex)
+{
+	const struct mr_port *port = mr_port_by_ifindex(backend, ifindex);
+
+	return port && !__atomic_load_n(&port->gone, __ATOMIC_ACQUIRE);
+}
+
 /*
  * Finds the next hop of a route; to_target if it can be used now. With no_neighbour, interface and
  * VLAN are set and the generation is 0, so that it is looked up again. Tells the daemon of
@@ -43,7 +50,7 @@ static int find(struct mr_worker *w, uint64_t now, struct mr_route *route, uint6
 	event.addr = hop.addr;
 	event.ifindex = hop.ifindex;
 	link = mr_tables_link(&backend->tables, hop.ifindex);
-	if (!link || !(link->flags & MR_LINK_USED) || !mr_port_by_ifindex(backend, link->ifindex)) {
+	if (!link || !(link->flags & MR_LINK_USED) || !can_send(backend, link->ifindex)) {
 		event.kind = MR_EVENT_NO_ROUTE;
 		event.detail = MR_DETAIL_NO_DEVICE;
 		mr_events_notify(w, &event);

@@ -33,7 +33,7 @@ static bool is_packet_device(const char *device)
 }
 
 /* Octets of a ring's slot: a power of two, so that whole slots fill each block of the ring. */
-static uint32_t packet_frame_size(uint16_t mtu)
+uint32_t mr_port_packet_room(uint16_t mtu)
 {
 	return rte_align32pow2(mr_max((uint32_t)mtu + FRAME_EXTRA + PACKET_OVERHEAD, 2048U));
 }
@@ -47,7 +47,7 @@ static uint32_t data_room(const struct mr_backend *b)
 		const struct mr_port *port = &b->ports[i];
 
 		if (port->kernel_sees)
-			room = mr_max(room, packet_frame_size(port->mtu));
+			room = mr_max(room, mr_port_packet_room(port->mtu));
 	}
 	return mr_min(room, ROOM_MAX) + RTE_PKTMBUF_HEADROOM;
 }
@@ -82,7 +82,7 @@ static int plan_port(struct mr_backend *b, const char *device, const char *inter
 
 		if (rc)
 			return rc;
-		if (packet_frame_size(port->mtu) > ROOM_MAX)
+		if (mr_port_packet_room(port->mtu) > ROOM_MAX)
 			return mr_why_set(ret_why, -EMSGSIZE,
 				"%s: MTU of %u is more than net_af_packet is used with: at most "
 				"%u",
@@ -150,7 +150,7 @@ static int probe_vdev(struct mr_backend *b, unsigned i, struct mr_why *ret_why)
 		snprintf(args, sizeof(args), "%s", vdev + strcspn(vdev, ","));
 		memmove(args, args + (*args == ','), strlen(args) + !*args);
 	} else {
-		uint32_t frame = packet_frame_size(port->mtu);
+		uint32_t frame = mr_port_packet_room(port->mtu);
 
 		snprintf(args, sizeof(args), "iface=%s,qpairs=%u,framesz=%u,blocksz=%u,framecnt=%u",
 			port->ifname, o->workers, frame, mr_max(frame, (uint32_t)getpagesize()),
@@ -314,7 +314,7 @@ static int start_device(struct mr_port *port, struct mr_why *ret_why)
 	if (rc)
 		mr_why_set(ret_why, rc, "%s (%s): does not start: %s", port->device, port->ifname,
 			mr_eal_error(strerror(-rc)));
-	port->started = !rc;
+	__atomic_store_n(&port->started, !rc, __ATOMIC_RELEASE);
 	if (kept && mr_kept_put_back(kept, rc ? &(struct mr_why){""} : ret_why) && !rc)
 		rc = -EIO;
 	mr_kept_free(kept);
@@ -340,9 +340,9 @@ static int start(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_
 	return mr_tap_start(port, ret_why);
 }
 
-static int open_port(struct mr_backend *b, unsigned i, struct mr_why *ret_why)
+int mr_port_open(struct mr_backend *b, struct mr_port *port, struct mr_why *ret_why)
 {
-	struct mr_port *port = &b->ports[i];
+	unsigned i = (unsigned)(port - b->ports);
 	uint16_t mtu;
 	int rc = 0;
 
@@ -376,25 +376,27 @@ int mr_ports_open(struct mr_backend *b, struct mr_why *ret_why)
 	for (unsigned i = 0; i < b->n_ports; i++)
 		b->ports[i].id = RTE_MAX_ETHPORTS;
 	for (unsigned i = 0; i < b->n_ports && !rc; i++)
-		rc = open_port(b, i, ret_why);
+		rc = mr_port_open(b, &b->ports[i], ret_why);
 	if (rc)
 		mr_ports_close(b);
 	return rc;
 }
 
+void mr_port_close_device(struct mr_port *port)
+{
+	if (port->id != RTE_MAX_ETHPORTS) {
+		rte_eth_dev_stop(port->id);
+		rte_eth_dev_close(port->id);
+	}
+	port->id = RTE_MAX_ETHPORTS;
+	port->started = false;
+}
+
 void mr_ports_close(struct mr_backend *b)
 {
 	for (unsigned i = 0; i < b->n_ports; i++) {
-		struct mr_port *port = &b->ports[i];
-
-		if (port->id != RTE_MAX_ETHPORTS) {
-			if (port->started)
-				rte_eth_dev_stop(port->id);
-			rte_eth_dev_close(port->id);
-		}
-		mr_tap_close(port);
-		port->id = RTE_MAX_ETHPORTS;
-		port->started = false;
+		mr_port_close_device(&b->ports[i]);
+		mr_tap_close(&b->ports[i]);
 	}
 	rte_mempool_free(b->pool);
 	b->pool = NULL;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -170,8 +171,11 @@ unsigned mr_worker_poll(struct mr_worker *w)
 	unsigned total = 0;
 
 	for (unsigned i = 0; i < b->n_ports; i++) {
-		uint16_t n = rte_eth_rx_burst(b->ports[i].id, (uint16_t)w->index, frames, MR_BURST);
+		uint16_t n;
 
+		if (unlikely(!__atomic_load_n(&b->ports[i].started, __ATOMIC_ACQUIRE)))
+			continue;
+		n = rte_eth_rx_burst(b->ports[i].id, (uint16_t)w->index, frames, MR_BURST);
 		if (n)
 			handle(w, i, frames, n);
 		total += n;
@@ -199,6 +203,16 @@ static void arm(const struct mr_worker *w, bool on)
 	}
 }
 
+/* A packet socket whose interface goes down has an error, and is readable until that is taken. */
+static void take_error(const struct epoll_event *event)
+{
+	socklen_t size = sizeof(int);
+	int error;
+
+	if (event->events & EPOLLERR)
+		getsockopt(event->data.fd, SOL_SOCKET, SO_ERROR, &error, &size);
+}
+
 /* Until there is a frame, or it is time to end. What came before the interrupts were armed raises
  * none, so the ports are looked at once more. */
 static void sleep_until_woken(struct mr_worker *w, int timeout_ms)
@@ -208,8 +222,12 @@ static void sleep_until_woken(struct mr_worker *w, int timeout_ms)
 
 	arm(w, true);
 	if (!mr_worker_poll(w)) {
+		int n;
+
 		rte_rcu_qsbr_thread_offline(rcu, w->index);
-		epoll_wait(w->epoll_fd, events, 8, timeout_ms);
+		n = epoll_wait(w->epoll_fd, events, 8, timeout_ms);
+		for (int i = 0; i < n; i++)
+			take_error(&events[i]);
 		rte_rcu_qsbr_thread_online(rcu, w->index);
 	}
 	arm(w, false);
@@ -255,9 +273,18 @@ static int run(void *context)
 
 static int watch(const struct mr_worker *w, int fd, uint32_t events)
 {
-	struct epoll_event event = {.events = events};
+	struct epoll_event event = {.events = events, .data.fd = fd};
 
 	return fd < 0 || !epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? 0 : -errno;
+}
+
+int mr_worker_watch(const struct mr_worker *w, const struct mr_port *port)
+{
+	/* An interrupt is an edge: its descriptor needn't be read then. */
+	int rc = watch(
+		w, port->wake_fds[w->index], EPOLLIN | (port->interrupts ? (uint32_t)EPOLLET : 0));
+
+	return rc ? rc : watch(w, port->tap_fds[w->index], EPOLLIN);
 }
 
 int mr_worker_prepare(struct mr_backend *b, uint32_t index, struct mr_worker *w)
@@ -276,15 +303,8 @@ int mr_worker_prepare(struct mr_backend *b, uint32_t index, struct mr_worker *w)
 	if (!w->out)
 		return -ENOMEM;
 	rc = watch(w, w->wake_fd, EPOLLIN);
-	for (unsigned i = 0; i < b->n_ports && !rc; i++) {
-		const struct mr_port *port = &b->ports[i];
-
-		/* An interrupt is an edge: its descriptor needn't be read then. */
-		rc = watch(w, port->wake_fds[w->index],
-			EPOLLIN | (port->interrupts ? (uint32_t)EPOLLET : 0));
-		if (!rc)
-			rc = watch(w, port->tap_fds[w->index], EPOLLIN);
-	}
+	for (unsigned i = 0; i < b->n_ports && !rc; i++)
+		rc = mr_worker_watch(w, &b->ports[i]);
 	return rc;
 }
 

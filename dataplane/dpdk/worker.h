@@ -15,6 +15,9 @@ void mr_workers_stop(struct mr_backend *b);
 int mr_worker_prepare(struct mr_backend *b, uint32_t index, struct mr_worker *w);
 void mr_worker_clear(struct mr_worker *w);
 
+/** Lets the worker be woken by what `port` has for it. From any thread. -errno. */
+int mr_worker_watch(const struct mr_worker *w, const struct mr_port *port);
+
 /** Serves every port once, on the calling thread; returns how many frames there were. */
 unsigned mr_worker_poll(struct mr_worker *w);
 

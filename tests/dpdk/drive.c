@@ -9,8 +9,9 @@
  * Prints "ready", one line an event, and "trouble" with its text ("-": none) when that changes.
  * Lines on standard input: an empty one prints the counts, and the sessions' legs; "close N" and
  * "open N" take the session of that number out and put it in; "churn N" does both N times with the
- * last session. At its end it closes the backend. The kernel is made to resolve what the dataplane
- * asks for. Errors of open() go to standard error, with status 1.
+ * last session; "set NAME" says that this interface has become another one, or none. At its end it
+ * closes the backend. The kernel is made to resolve what the dataplane asks for. Errors of open()
+ * go to standard error, with status 1.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -257,14 +258,32 @@ static void open_backend(const char *module, const struct setup *setup)
 		die(why.text);
 }
 
+/* As the daemon does when links change. */
+static void set_interface(const struct setup *setup, const char *name)
+{
+	uint32_t ifindex = if_nametoindex(name);
+	struct mr_why why = {"-"};
+	int rc = ops->interface_set(backend, name, ifindex, &why);
+
+	for (size_t i = 0; i < setup->n_links && !rc && ifindex; i++) {
+		if (!strcmp(setup->links[i], name))
+			put_link(setup->links[i]);
+	}
+	ops->routes_changed(backend);
+	printf("set %s %u %d %s\n", name, ifindex, rc, why.text);
+}
+
 static void obey(struct setup *setup, const char *line)
 {
+	char name[IF_NAMESIZE];
 	unsigned number;
 
 	if (sscanf(line, "close %u", &number) == 1 && number < setup->n_sessions) {
 		close_session(setup, number);
 	} else if (sscanf(line, "open %u", &number) == 1 && number < setup->n_sessions) {
 		open_session(setup, number);
+	} else if (sscanf(line, "set %15s", name) == 1) {
+		set_interface(setup, name);
 	} else if (sscanf(line, "churn %u", &number) == 1 && setup->n_sessions) {
 		uint32_t last = (uint32_t)setup->n_sessions - 1;
 

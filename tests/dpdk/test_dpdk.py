@@ -27,6 +27,7 @@ CLONE_NEWNET = 0x40000000
 TAG = f"dpdk{os.getpid()}"
 PATIENCE = 30  # seconds until something that must come is given up
 TO_CLIENT = 1 << 63
+OUTER = ("198.51.100.1/24", "2001:db8:1::1/64")  # the bastion's, towards clients
 
 
 def run(*words, check=True):
@@ -95,7 +96,7 @@ class Bed:
             host.ip("addr", "add", address, "dev", device, *(["nodad"] if ":" in address else []))
 
     def bastion_addresses(self, outer, inner):
-        self.addresses(self.bastion, outer, "198.51.100.1/24", "2001:db8:1::1/64")
+        self.addresses(self.bastion, outer, *OUTER)
         self.addresses(self.bastion, inner, "10.2.0.1/24", "fd02::1/64")
 
     def remove(self):
@@ -337,17 +338,9 @@ def idles(bed, drive):
     with Talk(bed, "198.51.100.1", 60005, "10.2.0.2") as talk:
         talk.forth()
         talk.back()
-
-    def ticks():
-        with open(f"/proc/{drive.process.pid}/stat") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return int(fields[11]) + int(fields[12])
-
     drive.wait_for("event proven")
     drive.counts()
-    before = ticks()
-    assert not select.select([drive.process.stdout], [], [], 1)[0], "an event out of nothing"
-    assert ticks() - before <= 5, "more than 5 % of a CPU, idle"
+    assert burns(drive) <= 5, "more than 5 % of a CPU, idle"
 
 
 @with_packet
@@ -528,10 +521,91 @@ def trouble():
             bed.remove()
 
 
+def set_interface(drive, name, wanted="0 -"):
+    """Tells the module that an interface has become another one, and what comes of that."""
+    drive.say(f"set {name}")
+    line = drive.wait_for(f"set {name} ")
+    assert re.search(rf"^set {name} \d+ {wanted}", line), line
+
+
+def packet_sockets(bed):
+    """Indexes of the interfaces that somebody listens on."""
+    lines = bed.bastion.run("cat", "/proc/net/packet").splitlines()[1:]
+    return {int(line.split()[4]) for line in lines} - {0}
+
+
+def index_of(host, device):
+    return json.loads(host.run("ip", "-j", "link", "show", device))[0]["ifindex"]
+
+
+def burns(drive, seconds=1):
+    """Ticks of a CPU that the module takes while nothing is to be done."""
+    def ticks():
+        with open(f"/proc/{drive.process.pid}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
+    before = ticks()
+    assert not select.select([drive.process.stdout], [], [], seconds)[0], "an event out of nothing"
+    return ticks() - before
+
+
+@with_packet
+def interface_again(bed, drive):
+    """goes on with an interface that is made anew, and with another of its name"""
+    def cable(device):
+        bed.cable(bed.target, device)
+        bed.addresses(bed.target, "eth0", "10.2.0.2/24", "fd02::2/64")
+
+    both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+    set_interface(drive, "b1")  # nothing has happened
+    set_interface(drive, "lo", "-2 lo: not one of the relay's interfaces")
+    for _ in range(3):
+        bed.bastion.ip("link", "del", "b1")
+        set_interface(drive, "b1")
+        set_interface(drive, "b1")
+        assert packet_sockets(bed) == {index_of(bed.bastion, "b0")}
+        cable("b1")
+        bed.addresses(bed.bastion, "b1", "10.2.0.1/24", "fd02::1/64")
+        set_interface(drive, "b1")
+        assert packet_sockets(bed) == {index_of(bed.bastion, name) for name in ("b0", "b1")}
+        both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+        both_ways(bed, "198.51.100.1", 60006, "fd02::2")
+    bed.bastion.ip("link", "set", "b1", "down", "name", "old1")
+    set_interface(drive, "b1")
+    bed.bastion.ip("link", "del", "old1")
+    cable("new1")
+    mtu(bed.bastion, 9000, "new1")
+    bed.bastion.ip("link", "set", "new1", "down", "name", "b1")
+    bed.addresses(bed.bastion, "b1", "10.2.0.1/24")
+    set_interface(drive, "b1", "-100 b1: is down: ip link set b1 up")
+    bed.bastion.ip("link", "set", "b1", "up")
+    set_interface(drive, "b1", "-90 b1: its MTU of 9000 is more than DPDK's buffers")
+    mtu(bed.bastion, 1500, "b1")
+    set_interface(drive, "b1")
+    both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+    drive.stop()
+
+
+@with_packet
+def sleeps_when_down(bed, drive):
+    """sleeps while an interface is down, and goes on when it is up again"""
+    both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+    drive.counts()
+    bed.bastion.ip("link", "set", "b1", "down")
+    drive.counts()
+    assert burns(drive) <= 5, "more than 5 % of a CPU while an interface is down"
+    bed.bastion.ip("link", "set", "b1", "up")
+    both_ways(bed, "198.51.100.1", 60005, "10.2.0.2")
+    drive.stop()
+
+
 def switch(bed):
     """Ties the far ends of the net_tap devices to the cables."""
     for i in (0, 1):
         bed.bastion.ip("link", "add", f"br{i}", "type", "bridge", "forward_delay", "0")
+        # it would answer for the TAP's addresses, and take what is meant for the TAP
+        bed.bastion.run("sysctl", "-qw", f"net.ipv4.conf.br{i}.arp_ignore=1")
         # a bridge keeps frames for its own port's address
         bed.bastion.ip("link", "set", f"n{i}", "address", f"02:00:00:00:ff:0{i}")
         for device in (f"n{i}", f"b{i}", f"br{i}"):
@@ -569,33 +643,70 @@ def wait_for_carrier(host, device, wanted):
         assert time.monotonic() < deadline, f"{device}: the carrier does not follow the cable"
 
 
-def owned_port():
+def with_taps(test):
+    """A test that gets a bed and the module on ports of its own."""
+    def wrapped():
+        bed = Bed()
+        drive = None
+        try:
+            # as systemd-networkd would: the TAPs are there before, with their addresses
+            for tap in ("x0", "x1"):
+                bed.bastion.ip("tuntap", "add", tap, "mode", "tap")
+            bed.bastion_addresses("x0", "x1")
+            drive = Drive(bed, "vdevs=net_tap0,iface=n0 net_tap1,iface=n1", "interface=x0",
+                          "interface=x1", "link=x0", "link=x1", *COMMON)
+            drive.wait_for("ready")
+            switch(bed)
+            test(bed, drive)
+        finally:
+            if drive:
+                drive.kill()
+            bed.remove()
+    wrapped.__doc__ = test.__doc__
+    return wrapped
+
+
+@with_taps
+def owned_port(bed, drive):
     """relays on ports of its own, with SSH's port alive through the TAPs"""
-    bed = Bed()
-    drive = None
-    try:
-        # as systemd-networkd would: the TAPs are there before, with their addresses
-        for tap in ("x0", "x1"):
-            bed.bastion.ip("tuntap", "add", tap, "mode", "tap")
-        bed.bastion_addresses("x0", "x1")
-        drive = Drive(bed, "vdevs=net_tap0,iface=n0 net_tap1,iface=n1", "interface=x0",
-                      "interface=x1", "link=x0", "link=x1", *COMMON)
-        drive.wait_for("ready")
-        switch(bed)
+    bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "198.51.100.1")
+    bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "2001:db8:1::1")
+    tcp_through(bed)
+    both_ways_finished(bed)
+    bed.bastion.ip("link", "set", "n0", "down")
+    wait_for_carrier(bed.bastion, "x0", False)
+    bed.bastion.ip("link", "set", "n0", "up")
+    wait_for_carrier(bed.bastion, "x0", True)
+    drive.stop()
+    assert "198.51.100.1" in bed.bastion.ip("addr", "show", "x0"), "the TAP's address is gone"
+
+
+@with_taps
+def tap_again(bed, drive):
+    """takes a TAP that is made anew, and no interface of another kind"""
+    both_ways_finished(bed)
+    wait_for_carrier(bed.bastion, "x0", True)
+    for _ in range(2):
+        bed.bastion.ip("link", "del", "x0")
+        set_interface(drive, "x0")
+        bed.bastion.ip("link", "add", "x0", "type", "bridge")
+        set_interface(drive, "x0", "-22 x0 is to be the TAP for net_tap0, but is another kind")
+        bed.bastion.ip("link", "del", "x0")
+        bed.bastion.ip("tuntap", "add", "x0", "mode", "tap")
+        bed.addresses(bed.bastion, "x0", *OUTER)
+        set_interface(drive, "x0")
         bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "198.51.100.1")
-        bed.client.run("ping", "-c", "1", "-w", str(PATIENCE), "2001:db8:1::1")
-        tcp_through(bed)
         both_ways_finished(bed)
-        bed.bastion.ip("link", "set", "n0", "down")
-        wait_for_carrier(bed.bastion, "x0", False)
-        bed.bastion.ip("link", "set", "n0", "up")
-        wait_for_carrier(bed.bastion, "x0", True)
-        drive.stop()
-        assert "198.51.100.1" in bed.bastion.ip("addr", "show", "x0"), "the TAP's address is gone"
-    finally:
-        if drive:
-            drive.kill()
-        bed.remove()
+    bed.bastion.ip("link", "set", "n0", "down")
+    wait_for_carrier(bed.bastion, "x0", False)
+    bed.bastion.ip("link", "del", "x0")
+    set_interface(drive, "x0")
+    bed.bastion.ip("tuntap", "add", "x0", "mode", "tap")
+    set_interface(drive, "x0")
+    assert "LOWER_UP" not in bed.bastion.ip("link", "show", "x0"), "a carrier without a cable"
+    bed.bastion.ip("link", "set", "n0", "up")
+    wait_for_carrier(bed.bastion, "x0", True)
+    drive.stop()
 
 
 def both_ways_finished(bed):
@@ -715,7 +826,7 @@ def refusals():
         bed.remove()
 
 
-TESTS = [relays, roams, kernel_is_silent, idles, crash, keeps_neighbours, workers, trouble, owned_port, jumbo, refusals]
+TESTS = [relays, roams, kernel_is_silent, idles, crash, keeps_neighbours, workers, trouble, interface_again, sleeps_when_down, owned_port, tap_again, jumbo, refusals]
 
 
 def main():
