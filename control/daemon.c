@@ -306,7 +306,7 @@ static int start_server(struct mr_daemon *daemon, struct mr_why *why)
 /* Last, for by then all is open; and threads are made before they can't be in the newer way. */
 static int confine(struct mr_daemon *daemon, struct mr_why *why)
 {
-	int r = mr_sandbox_tighten(why);
+	int r = mr_sandbox_tighten(daemon->selection.dataplane, why);
 
 	if (!r)
 		r = mr_identities_prepare(daemon->identities);

@@ -153,6 +153,16 @@ static int allow_common(scmp_filter_ctx context)
 	return r;
 }
 
+/* An interface that is made anew gets a packet socket. */
+static int allow_dpdk(scmp_filter_ctx context)
+{
+	int r = allow(context, dpdk);
+
+	return r ? r
+		 : seccomp_rule_add(context, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+			   SCMP_A0(SCMP_CMP_EQ, AF_PACKET));
+}
+
 static int set_attributes(scmp_filter_ctx context)
 {
 	/* Older kernels don't log, and older libraries don't sort: neither is needed. */
@@ -171,7 +181,7 @@ int mr_filter_install(enum mr_filter filter, struct mr_why *ret_why)
 	if (!r)
 		r = filter == MR_FILTER_MONITOR ? allow(context, monitor) : allow_common(context);
 	if (!r && filter == MR_FILTER_DPDK)
-		r = allow(context, dpdk);
+		r = allow_dpdk(context);
 	if (!r)
 		r = seccomp_load(context);
 	seccomp_release(context);

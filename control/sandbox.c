@@ -19,6 +19,7 @@ enum when {
 	ALWAYS = 1 << 0, /* by every dataplane, for as long as it runs */
 	START = 1 << 1,  /* by every dataplane, until it runs */
 	DPDK = 1 << 2,   /* by DPDK, until it runs: EAL and its drivers open all they need */
+	REPLUG = 1 << 3, /* by DPDK, for as long as it runs: an interface may be made anew */
 };
 
 static const struct {
@@ -30,6 +31,7 @@ static const struct {
 	{CAP_NET_BIND_SERVICE, ALWAYS}, /* public ports under 1024 */
 	{CAP_PERFMON, START},           /* the verifier's leave for pointer arithmetic */
 	{CAP_NET_RAW, START},           /* raw sockets for runts, opened once; packet sockets */
+	{CAP_NET_RAW, REPLUG},          /* its packet sockets */
 	{CAP_IPC_LOCK, DPDK},           /* huge pages, and memory that devices write to */
 	{CAP_SYS_ADMIN, DPDK},          /* physical addresses, where there is no IOMMU */
 	{CAP_SYS_RAWIO, DPDK},          /* ports of legacy virtio devices */
@@ -163,9 +165,9 @@ int mr_sandbox_enter(struct mr_sandbox *sandbox, const struct mr_config *config,
 	return keep(when, NULL, ret_why);
 }
 
-int mr_sandbox_tighten(struct mr_why *ret_why)
+int mr_sandbox_tighten(enum mr_dataplane dataplane, struct mr_why *ret_why)
 {
-	return keep(ALWAYS, NULL, ret_why);
+	return keep(ALWAYS | (dataplane == MR_DATAPLANE_DPDK ? REPLUG : 0u), NULL, ret_why);
 }
 
 void mr_sandbox_filter(

@@ -39,8 +39,8 @@ void mr_sandbox_init(struct mr_sandbox *sandbox);
 int mr_sandbox_enter(struct mr_sandbox *sandbox, const struct mr_config *config,
 	const char *config_file, struct mr_why *ret_why);
 
-/** After the start: keeps the capabilities that running takes. 0 or -errno, in words. */
-int mr_sandbox_tighten(struct mr_why *ret_why);
+/** After the start: keeps the capabilities that this dataplane takes. 0 or -errno, in words. */
+int mr_sandbox_tighten(enum mr_dataplane dataplane, struct mr_why *ret_why);
 
 /**
  * Then, when nearly all threads are there: filters the system calls of all of them, if the
