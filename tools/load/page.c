@@ -40,10 +40,10 @@ static const char style[] =
 static const char *const colours[] = {"#2f7dc4", "#d9822b", "#2f9e6e", "#b0569b", "#8a6fd1",
 	"#c2544d", "#8b949e", "#a8902a", "#3aa3a8", "#7a8f3c"};
 
-#define PLOT_HEAD                                                                          \
-	"set terminal svg name 'plot%u' size 900,360 dynamic font 'sans-serif,13'\n"       \
-	"set output '%s/.plot.svg'\nset grid back\nset border 3 lc rgb 'black'\nset tics " \
-	"nomirror\n"                                                                       \
+#define PLOT_HEAD                                                                            \
+	"set terminal svg name 'plot%u' size 900,360 dynamic font 'sans-serif,13'\n"         \
+	"set output '%s/.plot.svg'\nset grid back\nset border 3 lc rgb '#7f8893'\nset tics " \
+	"nomirror\n"                                                                         \
 	"set key outside right top vertical\n"
 
 void mr_page_text(struct mr_page *page, const char *text)
