@@ -9,6 +9,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +52,22 @@ static bool find_left(const char *socket_path, struct left *ret_left)
 	return true;
 }
 
+/**
+ * A daemon that isn't root's any more writes the note, and root does what stands in it: only in a
+ * directory that is the writer's own. (Pins are taken away by name, and from a BPF filesystem
+ * alone.)
+ */
+static bool is_believed(const struct left *left)
+{
+	const char *state_dir = json_string_value(json_object_get(left->note, "state_dir"));
+	char path[PATH_MAX + sizeof(MR_ATTACHED_FILE)];
+	struct stat note, state;
+
+	snprintf(path, sizeof(path), "%s/" MR_ATTACHED_FILE, left->run_dir);
+	return !lstat(path, &note) && S_ISREG(note.st_mode) && !lstat(state_dir, &state) &&
+		S_ISDIR(state.st_mode) && (!note.st_uid || note.st_uid == state.st_uid);
+}
+
 /** The daemon that was built or installed with this program, or by its name alone. */
 static void find_daemon(char *buf, size_t size)
 {
@@ -83,6 +100,11 @@ static enum mr_exit detach_left(const struct left *left)
 	int status, error;
 	pid_t pid;
 
+	if (!is_believed(left))
+		return mr_cli_fail(MR_EXIT_FAILED,
+			"%s/" MR_ATTACHED_FILE " names a state directory that is not its writer's: "
+			"run moshrelayd --detach with the daemon's own options",
+			left->run_dir);
 	find_daemon(daemon, sizeof(daemon));
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
