@@ -244,7 +244,6 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 		config.n_records = config.ops->capacity(config.backend);
 	else
 		config.n_records = config.max_sessions;
-	daemon->routes.follows_ways = config.ops->ways_put;
 	r = mr_sessions_new(&config, &daemon->sessions, why);
 
 	if (r)

@@ -326,7 +326,7 @@ static int find_route(const struct mr_host_routes *routes, const struct mr_addr 
 }
 
 int mr_host_route(void *context, const struct mr_addr *target, const struct mr_addr *prefer,
-	struct mr_addr *ret_upstream, uint32_t *ret_ingress_alt, struct mr_why *ret_why)
+	struct mr_addr *ret_upstream, struct mr_why *ret_why)
 {
 	const struct mr_host_routes *routes = context;
 	const struct mr_iface *iface;
@@ -349,8 +349,6 @@ int mr_host_route(void *context, const struct mr_addr *target, const struct mr_a
 			text, iface ? iface->name : "an unknown interface");
 	}
 	*ret_upstream = route.source;
-	*ret_ingress_alt =
-		route.oif_alt && !routes->follows_ways ? carrier_in_use(routes, route.oif_alt) : 0;
 	return 0;
 }
 

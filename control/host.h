@@ -42,12 +42,11 @@ struct mr_host_routes {
 	struct mr_netlink *netlink;
 	struct mr_route_cache *cache;
 	struct mr_strv carriers; /* that the dataplane is attached to */
-	bool follows_ways;       /* it is told of all ways to a target: ways.h */
 };
 
 /** mr_session_route_fn; `context` is a struct mr_host_routes. */
 int mr_host_route(void *context, const struct mr_addr *target, const struct mr_addr *prefer,
-	struct mr_addr *ret_upstream, uint32_t *ret_ingress_alt, struct mr_why *ret_why);
+	struct mr_addr *ret_upstream, struct mr_why *ret_why);
 
 /**
  * The ways by which answers from `target` to the own address `upstream` may come in, if there are

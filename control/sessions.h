@@ -42,14 +42,12 @@ struct mr_session_pool {
 };
 
 /**
- * By which of the bastion's own addresses, and from which interfaces, a target is reached.
+ * By which of the bastion's own addresses a target is reached.
  * `prefer`: an address that is to be kept if it still is the bastion's own; NULL: none.
- * `ret_ingress_alt`: a second interface by which the target may answer, 0: none.
  * \return 0, or -ENETUNREACH and other -errno; `ret_why` then says it for people.
  */
 typedef int mr_session_route_fn(void *context, const struct mr_addr *target,
-	const struct mr_addr *prefer, struct mr_addr *ret_upstream, uint32_t *ret_ingress_alt,
-	struct mr_why *ret_why);
+	const struct mr_addr *prefer, struct mr_addr *ret_upstream, struct mr_why *ret_why);
 
 /** Everything is copied; what pointers lead to must outlive the manager, the pools' text included.
  */

@@ -23,7 +23,6 @@ static struct mr_session make_record(
 		.target = info->target,
 		.upstream = info->upstream,
 		.id = info->id,
-		.ingress_alt = session->ingress_alt,
 		.opened_ns = (uint64_t)session->opened_ns,
 	};
 

@@ -102,8 +102,7 @@ static int reserve(struct session *session, struct mr_why *why)
 	uint32_t index;
 	int r;
 
-	r = config->route(config->route_context, &info->target, NULL, &info->upstream,
-		&session->ingress_alt, why);
+	r = config->route(config->route_context, &info->target, NULL, &info->upstream, why);
 	if (r < 0)
 		return r;
 	r = mr_indices_take(sessions->indices, &index);

@@ -65,7 +65,6 @@ struct session {
 	bool used; /* clients may have got through: the block needs its quarantine */
 	struct mr_addr hint;
 	uint32_t pool_number;
-	uint32_t ingress_alt;
 	bool half_closed;          /* while restoring: its record is closed already */
 	struct restored *restored; /* while restoring */
 	int64_t idle_from_ns;      /* monotonic; its idle time counts from here at the earliest */

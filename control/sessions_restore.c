@@ -404,7 +404,7 @@ static void find_way(struct restore *restore, struct session *session)
 	struct mr_store_row row;
 	struct mr_why why;
 	int r = config->route(config->route_context, &session->info.target, &session->info.upstream,
-		&upstream, &session->ingress_alt, &why);
+		&upstream, &why);
 
 	/* No route yet: the network may still be coming up. */
 	if (r < 0 || mr_addr_equal(&upstream, &session->info.upstream))

@@ -138,7 +138,7 @@ struct mr_backend_ops {
 	/**
 	 * All the ways to `target` from the own address `upstream`, in place of those told before;
 	 * none (the first has ifindex 0): it is as reached by its next hop alone. -ENOSPC. NULL:
-	 * this dataplane goes by `ingress_alt` of the record.
+	 * this dataplane takes answers by next hops' interfaces alone.
 	 */
 	int (*ways_put)(struct mr_backend *backend, const struct mr_addr *target,
 		const struct mr_addr *upstream, const struct mr_ways *ways);

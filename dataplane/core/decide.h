@@ -167,9 +167,8 @@ mr_inline bool mr_ingress_ok(
 
 	if (in->other_way)
 		return true;
-	if (in->ifindex != s->to_target.ifindex)
-		return s->ingress_alt && in->ifindex == s->ingress_alt;
-	return vid == s->to_target.vlan || (!vid && in->vlan_stripped);
+	return in->ifindex == s->to_target.ifindex &&
+		(vid == s->to_target.vlan || (!vid && in->vlan_stripped));
 }
 
 /** A target's datagram. */

@@ -126,11 +126,9 @@ struct mr_session {
 
 	struct mr_next_hop to_target;
 	struct mr_next_hop to_client; /* of the current leg */
-	__u32 ingress_alt; /* a second interface by which the target is reached, 0: none; see
-			      mr_ways */
-	__u32 rtt_us;      /* from a claim to the target's first answer, 0: not known yet */
-	__u32 version;     /* of what is above here; odd while it changes: see quick.h */
-	__u8 pad0[4];
+	__u32 rtt_us;  /* from a claim to the target's first answer, 0: not known yet */
+	__u32 version; /* of what is above here; odd while it changes: see quick.h */
+	__u8 pad0[8];
 
 	/* client to target */
 	struct mr_flow_stats from_client;

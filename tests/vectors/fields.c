@@ -57,7 +57,6 @@ static const struct field session_fields[] = {
 	HOP(to_target),
 	HOP(to_client),
 	SESSION(id, U64),
-	SESSION(ingress_alt, U32),
 	SESSION(rtt_us, USEC),
 	FLOW(from_client),
 	SESSION(client_seq, U64),

@@ -65,7 +65,7 @@ class Session:
             "target_port": TARGET_PORT, "client_port": 0, "upstream_base": UPSTREAM_BASE,
             "client_public": 0, "target": TARGET[target], "upstream": UPSTREAM[target],
             "client": "::", "to_target": dict(TO_TARGETS), "to_client": dict(NOT_RESOLVED),
-            "id": 0x1122334455667788, "ingress_alt": 0, "rtt_us": 0,
+            "id": 0x1122334455667788, "rtt_us": 0,
             "from_client": {"datagrams": 0, "bytes": 0, "lost": 0, "reordered": 0},
             "client_seq": 0, "client_last": 0, "client_ns": 0, "claims": 0,
             "roams": 0,

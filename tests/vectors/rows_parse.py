@@ -234,10 +234,6 @@ def interfaces(w):
         w.row(f"answer by interface {ingress}", "c4t4", target_datagram(4).frame(), ingress,
               "wrong_interface")
     w.target("answer by a bond's member", target_datagram(4), "c4t4", ingress=14)
-    alt = Session.attached(4, 4).set(ingress_alt=13)
-    w.target("answer by the second interface", target_datagram(4), alt, ingress=13)
-    w.row("answer by neither of two interfaces", alt, target_datagram(4).frame(), CLIENTS_IF,
-          "wrong_interface")
     tagged = Session.attached(4, 4).set(to_target=next_hop(12, TARGET_MAC, 5))
     w.row("answer without the VLAN's tag", tagged, target_datagram(4).frame(), TARGETS_IF,
           "wrong_interface")

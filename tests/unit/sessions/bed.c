@@ -45,7 +45,7 @@ void bed_pass(int64_t ns)
 }
 
 static int route(void *context, const struct mr_addr *target, const struct mr_addr *prefer,
-	struct mr_addr *ret_upstream, uint32_t *ret_ingress_alt, struct mr_why *ret_why)
+	struct mr_addr *ret_upstream, struct mr_why *ret_why)
 {
 	const struct bed *bed = context;
 
@@ -56,7 +56,6 @@ static int route(void *context, const struct mr_addr *target, const struct mr_ad
 		return bed->route_error;
 	}
 	*ret_upstream = bed->upstream;
-	*ret_ingress_alt = 7;
 	return 0;
 }
 

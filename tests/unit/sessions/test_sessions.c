@@ -50,7 +50,6 @@ Test(sessions, an_opened_session_is_in_store_and_dataplane)
 	cr_assert_eq(record->flags, MR_SESSION_OPEN | MR_SESSION_HINT);
 	cr_assert_eq(record->current, MR_NO_SLOT);
 	cr_assert_eq(record->target_port, htons(60001));
-	cr_assert_eq(record->ingress_alt, 7);
 	cr_assert_eq(record->opened_ns, (uint64_t)bed_monotonic);
 	cr_assert(mr_addr_equal(&record->hint, &hint));
 	cr_assert(mr_addr_equal(&record->upstream, &bed.upstream));
