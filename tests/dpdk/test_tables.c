@@ -5,21 +5,10 @@
  */
 #include <criterion/criterion.h>
 
-#include "eal.h"
+#include "kernel_bed.h"
 #include "tables.h"
 
-static void set_up(void)
-{
-	static const char *const texts[] = {"hugepages=none", "memory=64"};
-	static struct mr_dpdk_options options; /* points into itself */
-	struct mr_why why = {""};
-	bool huge;
-
-	cr_assert_eq(mr_dpdk_options_parse(texts, 2, &options, &why), 0, "%s", why.text);
-	cr_assert_eq(mr_eal_start(&options, 0, &huge, &why), 0, "%s", why.text);
-}
-
-TestSuite(tables, .init = set_up, .fini = mr_eal_stop, .timeout = 60);
+TestSuite(tables, .init = kernel_set_up, .fini = kernel_tear_down, .timeout = 240);
 
 static bool goes_without_lock(uint32_t workers)
 {
