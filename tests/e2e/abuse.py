@@ -10,9 +10,9 @@
 """
 import json
 import os
+import signal
 import socket
 import sys
-import time
 
 PATIENCE = 10 * int(os.environ.get("PATIENCE", "1"))  # seconds until an answer is given up
 GOOD = b'{"jsonrpc": "2.0", "id": 7, "method": "status", "params": {}}'
@@ -103,7 +103,7 @@ def idle(path, count):
             break
         socks.append(sock)
     print(f"ready {len(socks)}", flush=True)
-    time.sleep(3600)
+    signal.pause()
 
 
 def watch(path, count):
@@ -115,7 +115,7 @@ def watch(path, count):
         code = answer.get("error", {}).get("code", 0)
         socks += [] if code else [sock]
     print(f"ready {len(socks)}, then {code}", flush=True)
-    time.sleep(3600)
+    signal.pause()
 
 
 if __name__ == "__main__":

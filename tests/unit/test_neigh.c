@@ -322,7 +322,7 @@ Test(neigh, what_is_to_be_kept_soon_is_resolved_by_the_next_round_and_dropped_as
 	struct asked asked = {&bed, dst, NULL};
 	cr_assert_eq(mr_neigh_open(&bed.loop, bed.netlink, true, &neigh), 0);
 	cr_assert_eq(mr_neigh_keep_soon(neigh, &dst), 0);
-	cr_assert(is_gone(&asked), "that is not for now");
+	cr_assert(is_gone(&asked), "it is resolved at once, not soon");
 	expect_valid(&bed, "10.1.0.2", NULL);
 	cr_assert_eq(is_managed(&asked), kernel_manages());
 	mr_neigh_drop(neigh, &dst);
