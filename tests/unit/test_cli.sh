@@ -139,7 +139,9 @@ expect 'no daemon: doctor says so, and looks at the rest' 5 '^kernel' '' doctor
 expect 'no daemon: doctor --json' 5 '"ok": *false' '' doctor -j
 expect 'waiting ends in time' 5 '' 'cannot reach' status --wait 1
 long=$(printf 'x%.0s' {1..200})
-expect 'a socket path that is too long' 5 '' 'too long' -s "/tmp/$long" list
+expect 'a socket path that is too long' 2 '' 'has 205 octets, and the system takes 107 at most' -s "/tmp/$long" list
+expect 'nor is such a one waited for' 2 '' '107 at most' -s "/tmp/$long" status --wait 600
+expect 'an empty socket path' 2 '' "path of the daemon's socket is empty" -s '' list
 touch "$dir/file"
 expect 'a socket that is a file' 5 '' 'cannot reach' -s "$dir/file" list
 

@@ -10,10 +10,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "rpc_private.h"
 
 #define SEND_BUFFER ((size_t)1 << 16) /* written before more is put behind it */
+
+/** Longest path of a socket; its NUL is not counted. */
+#define PATH_LENGTH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+
+/** No daemon can ever be there: waiting for one makes no sense. */
+static enum mr_exit check_path(const char *path, struct mr_rpc_error *ret_error)
+{
+	size_t length = strlen(path);
+
+	if (length == 0)
+		return mr_rpc_fail(
+			ret_error, MR_EXIT_USAGE, "the path of the daemon's socket is empty");
+	if (length > PATH_LENGTH_MAX)
+		return mr_rpc_fail(ret_error, MR_EXIT_USAGE,
+			"the path of the daemon's socket has %zu octets, and the system takes %zu "
+			"at "
+			"most: name it from its directory, or by a shorter link: %s",
+			length, PATH_LENGTH_MAX, path);
+	return MR_EXIT_DONE;
+}
 
 static enum mr_exit fail_connect(struct mr_rpc_error *ret_error, const char *path, int error)
 {
@@ -30,9 +51,13 @@ static enum mr_exit fail_connect(struct mr_rpc_error *ret_error, const char *pat
 enum mr_exit mr_rpc_connect(
 	const char *path, int timeout_ms, struct mr_rpc **ret_rpc, struct mr_rpc_error *ret_error)
 {
-	struct mr_rpc *rpc = calloc(1, sizeof(*rpc));
+	enum mr_exit status = check_path(path, ret_error);
+	struct mr_rpc *rpc;
 	int r;
 
+	if (status)
+		return status;
+	rpc = calloc(1, sizeof(*rpc));
 	if (!rpc)
 		return mr_rpc_fail_memory(ret_error);
 	*rpc = (struct mr_rpc){.fd = -1, .timeout_ms = timeout_ms, .next_id = 1, .answer_id = 1};

@@ -38,7 +38,7 @@ struct mr_rpc_error {
 
 /**
  * Connects to the daemon at socket `path`. `timeout_ms` holds for this and for every later wait.
- * Fails with MR_EXIT_UNREACHABLE when nobody listens there.
+ * Fails with MR_EXIT_UNREACHABLE when nobody listens there, MR_EXIT_USAGE when nobody ever can.
  */
 enum mr_exit mr_rpc_connect(
 	const char *path, int timeout_ms, struct mr_rpc **ret_rpc, struct mr_rpc_error *ret_error);
