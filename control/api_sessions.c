@@ -220,8 +220,10 @@ const struct mr_session_info *mr_api_find_session(
 	uint64_t id;
 
 	if (mr_session_id_parse(text, &id)) {
-		mr_rpc_request_fail(request, MR_RPC_PARAMS,
-			"\"%.32s\" is not a session's id: expected 16 hexadecimal digits", text);
+		mr_rpc_request_fail(request, MR_RPC_NO_SESSION,
+			"there is no session \"%.32s\": an id has 16 hexadecimal digits, see "
+			"moshrelay list",
+			text);
 		return NULL;
 	}
 	info = mr_sessions_find(api->sessions, id);

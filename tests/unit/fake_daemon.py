@@ -7,6 +7,7 @@ It checks nothing and keeps no state; what is asked for chooses the answer, misb
 """
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -52,6 +53,8 @@ def reverse(value):
 
 def answer(method, params):
     """(result, error name), one of them None."""
+    if "id" in params and not re.fullmatch("[0-9a-f]{16}", params["id"]):
+        return None, "missing"
     if method == "open":
         name = BY_PORT.get(params["target"].rsplit(":", 1)[1])
         label = params.get("label")
@@ -138,7 +141,7 @@ def serve(connection, log):
             loose = params.get("state") == "closing"
             out.write(json.dumps(reply, separators=None if loose else (",", ":"),
                                  ensure_ascii=loose).encode() + b"\n")
-            if method == "watch":
+            if method == "watch" and not name:
                 for event in EVENTS:
                     note = {"jsonrpc": "2.0", "method": "event", "params": event}
                     out.write(json.dumps(note).encode() + b"\n")

@@ -117,11 +117,6 @@ done
 expect 'open refuses a --client that is no address' 2 '' '--client' open 10.0.0.1:60001 --client host
 expect 'open refuses a label that is not UTF-8' 2 '' 'not UTF-8' open 10.0.0.1:60001 --label $'\xff'
 expect 'a host name that cannot be' 1 '' 'cannot look up' open no..name:60001
-for id in 1 0123456789abcde 0123456789abcdef0 0123456789ABCDEF 0123456789abcdeg ''; do
-	expect "show refuses '$id'" 2 '' 'not a session' show "$id"
-	expect "close refuses '$id'" 2 '' 'not a session' close 00000000000000aa "$id"
-	expect "watch refuses '$id'" 2 '' 'not a session' watch "$id"
-done
 for network in 10.0.0.0/33 10.0.0/8 fd00::/129 x 10.0.0.0/ /8 10.0.0.0/8/8; do
 	expect "list refuses --target $network" 2 '' '--target' list --target "$network"
 done
@@ -187,6 +182,12 @@ run close 00000000000000aa 0000000000000004 0000000000000003 00000000000000bb
 verify 'close ends with the worst status' [ "$status" = 4 ]
 verify 'close tries each' [ "$(lines out) $(lines err)" = '2 2' ]
 verify 'close goes on behind an error' grep -q '00000000000000bb closed' "$dir/out"
+for id in 1 0123456789abcdef0 0123456789abcdeg $'\xff' ''; do
+	expect "show: no session can be called '$id'" 4 '' 'there is no session' show "$id"
+	expect "close tries the others beside '$id'" 4 '^00000000000000bb closed$' 'there is no session' \
+		close "$id" 00000000000000bb
+	expect "watch: no session can be called '$id'" 4 '' 'there is no session' watch "$id"
+done
 run -j close 00000000000000aa 0000000000000003
 verify 'close -j: status' [ "$status" = 3 ]
 verify 'close -j reports each' jq -e '.sessions == [{"id": "00000000000000aa", "closed": true},

@@ -28,7 +28,7 @@ static enum mr_exit close_all(const struct mr_call *call, struct mr_rpc *rpc, js
 	struct mr_rpc_error error;
 
 	for (int i = 0; i < call->n_args; i++) {
-		status = mr_rpc_send(rpc, "close", json_pack("{s:s}", "id", call->args[i]), &error);
+		status = mr_rpc_send(rpc, "close", mr_id_params(call->args[i]), &error);
 		if (status)
 			return mr_cli_fail(status, "%s", error.message);
 	}
@@ -51,11 +51,6 @@ static enum mr_exit run(const struct mr_call *call)
 	mr_cleanup(mr_json_decrefp) json_t *report = NULL;
 	enum mr_exit status;
 
-	for (int i = 0; i < call->n_args; i++) {
-		status = mr_check_id(call->args[i]);
-		if (status)
-			return status;
-	}
 	status = mr_connection_open(call, &rpc);
 	if (status)
 		return status;

@@ -5,10 +5,7 @@
 #include "connection.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
-
-#define ID_DIGITS 16
 
 void mr_json_decrefp(json_t **value)
 {
@@ -73,11 +70,13 @@ void mr_print_json(const json_t *value)
 	putchar('\n');
 }
 
-enum mr_exit mr_check_id(const char *text)
+json_t *mr_id_params(const char *text)
 {
-	if (strlen(text) == ID_DIGITS && strspn(text, "0123456789abcdef") == ID_DIGITS)
-		return MR_EXIT_DONE;
-	return mr_cli_usage(
-		"%s: not a session: an ID has %d digits 0-9 and a-f, see moshrelay list", text,
-		ID_DIGITS);
+	json_t *params = json_pack("{s:s}", "id", text);
+	char printable[64];
+
+	if (params)
+		return params;
+	mr_cli_printable(printable, sizeof(printable), text);
+	return json_pack("{s:s}", "id", printable);
 }

@@ -33,7 +33,10 @@ enum mr_exit mr_connection_ask_text(const struct mr_call *call, const char *what
 /** Prints one JSON document: on a terminal over several lines, else as one. */
 void mr_print_json(const json_t *value);
 
-/** Checks a session's identifier: 16 lower-case hex digits. Says what is wrong if it isn't. */
-enum mr_exit mr_check_id(const char *text);
+/**
+ * Parameters that name a session. What no session can be called is the daemon's to refuse, as one
+ * that isn't there; octets that are not UTF-8 reach it as '?'.
+ */
+json_t *mr_id_params(const char *text);
 
 #endif

@@ -136,12 +136,8 @@ static enum mr_exit run(const struct mr_call *call)
 	char what[64];
 	enum mr_exit status;
 
-	status = mr_check_id(call->args[0]);
-	if (status)
-		return status;
 	snprintf(what, sizeof(what), "cannot show %s", call->args[0]);
-	status = mr_connection_ask(
-		call, what, "show", json_pack("{s:s}", "id", call->args[0]), &session);
+	status = mr_connection_ask(call, what, "show", mr_id_params(call->args[0]), &session);
 	if (status)
 		return status;
 	if (call->json) {

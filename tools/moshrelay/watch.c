@@ -78,12 +78,8 @@ static enum mr_exit run(const struct mr_call *call)
 	struct mr_rpc_error error;
 	enum mr_exit status;
 
-	if (call->n_args > 0) {
-		status = mr_check_id(call->args[0]);
-		if (status)
-			return status;
-		params = json_pack("{s:s}", "id", call->args[0]);
-	}
+	if (call->n_args > 0)
+		params = mr_id_params(call->args[0]);
 	status = mr_connection_open(call, &rpc);
 	if (status) {
 		json_decref(params);
