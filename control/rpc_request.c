@@ -187,7 +187,10 @@ void mr_rpc_request_take(struct mr_rpc_client *client, const char *line, size_t 
 	}
 	document = json_loadb(line, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
 	if (!document)
-		mr_rpc_request_fail(request, MR_RPC_PARSE, "not a JSON document: %s", error.text);
+		mr_rpc_request_fail(request, MR_RPC_PARSE, "not a JSON document: %s",
+			json_error_code(&error) == json_error_null_character
+				? "a text has \\u0000 in it, which nothing here may contain"
+				: error.text);
 	else if (json_is_array(document))
 		mr_rpc_request_fail(request, MR_RPC_INVALID,
 			"batches are not supported: send one request a line");

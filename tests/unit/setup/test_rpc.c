@@ -275,6 +275,7 @@ Test(rpc, garbage_gets_its_error_and_the_next_request_is_served)
 		send_text(fd, "\n");
 		cr_expect_eq(read_code(fd, line, sizeof(line)), rows[i].code, "%s: %s",
 			rows[i].text, line);
+		cr_expect_null(strstr(line, "JSON_"), "a library's words: %s", line);
 		expect_served(fd);
 	}
 	close(fd);
