@@ -40,8 +40,12 @@ fail(struct mr_why *why, int error, const char *format, ...)
 	return error;
 }
 
-/* mkdir -p; parents are for everybody to pass, the directory itself gets `mode`. */
-static int make_directory(const char *path, mode_t mode, struct mr_why *ret_why)
+/*
+ * mkdir -p; parents are for everybody to pass, the directory itself gets `mode`. `option` names it
+ * to people: "run-dir". It has to be one that this process can write in, root's on a read-only file
+ * system as well; whether a user that it becomes can is user.c's question.
+ */
+static int make_directory(const char *path, const char *option, mode_t mode, struct mr_why *ret_why)
 {
 	char part[PATH_MAX];
 	size_t len = strlen(path);
@@ -53,11 +57,20 @@ static int make_directory(const char *path, mode_t mode, struct mr_why *ret_why)
 		memcpy(part, path, i);
 		part[i] = '\0';
 		if (mkdir(part, i == len ? mode : 0755) && errno != EEXIST)
-			return fail(ret_why, -errno, "%.100s: can't be made: %s", part,
-				strerror(errno));
+			return fail(ret_why, -errno,
+				"%s: the directory %.100s can't be made: %s: make it, or name "
+				"another one with --%s",
+				option, part, strerror(errno), option);
 	}
 	if (stat(path, &st) || !S_ISDIR(st.st_mode))
-		return fail(ret_why, -ENOTDIR, "%.100s: not a directory", path);
+		return fail(ret_why, -ENOTDIR,
+			"%s: %.100s is not a directory: name another one with --%s", option, path,
+			option);
+	if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS))
+		return fail(ret_why, -errno,
+			"%s: the directory %.100s can't be written: %s: make it writable for the "
+			"daemon, or name another one with --%s",
+			option, path, strerror(errno), option);
 	return 0;
 }
 
@@ -109,9 +122,9 @@ int mr_host_prepare(const struct mr_config *config, int *ret_lock_fd, struct mr_
 	char path[PATH_MAX];
 	int r, fd;
 
-	r = make_directory(config->run_dir, 0755, ret_why);
+	r = make_directory(config->run_dir, "run-dir", 0755, ret_why);
 	if (!r)
-		r = make_directory(config->state_dir, 0700, ret_why);
+		r = make_directory(config->state_dir, "state-dir", 0700, ret_why);
 	if (r)
 		return r;
 	snprintf(path, sizeof(path), "%s/lock", config->run_dir);

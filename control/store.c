@@ -126,7 +126,9 @@ int mr_store_explain(
 	struct sqlite_store *store, int result, const char *what, struct mr_why *ret_why)
 {
 	int error = error_of(store->db, result);
-	const char *text = store->db ? sqlite3_errmsg(store->db) : sqlite3_errstr(result);
+	/* What was found out without asking the database has left no message in it. */
+	bool told = store->db && sqlite3_errcode(store->db) != SQLITE_OK;
+	const char *text = told ? sqlite3_errmsg(store->db) : sqlite3_errstr(result);
 
 	if (ret_why)
 		snprintf(ret_why->text, sizeof(ret_why->text), "%s %s: %s%s", what, store->path,
