@@ -176,8 +176,9 @@ int mr_host_raise_limits(const struct mr_config *config, struct mr_why *ret_why)
 	if (files.rlim_max < need) {
 		setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
 		return fail(ret_why, 1,
-			"%llu open files are allowed, %llu could be needed: some ports may stay "
-			"unused: raise the limit (LimitNOFILE=), or use fewer ports",
+			"%llu open files are allowed, %llu could be needed: some public ports may "
+			"not be kept from local programs: raise the limit (LimitNOFILE=, ulimit "
+			"-Hn), or use fewer ports",
 			(unsigned long long)files.rlim_max, (unsigned long long)need);
 	}
 	return -EPERM;

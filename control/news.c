@@ -116,8 +116,9 @@ void mr_news_restored(const struct mr_restore_report *report)
 		mr_log_notice("%u sessions were repaired, %u that the store does not know were "
 			      "removed",
 			report->repaired, report->removed);
-	if (report->skipped || report->unheld)
+	if (report->skipped || report->unheld || report->beyond)
 		mr_log_warning("%u sessions were left out, %u have a port that a local program "
-			       "holds: %s",
-			report->skipped, report->unheld, report->first.text);
+			       "has, %u one that the limit of open files leaves open to local "
+			       "programs: %s",
+			report->skipped, report->unheld, report->beyond, report->first.text);
 }

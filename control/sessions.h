@@ -89,8 +89,11 @@ struct mr_restore_report {
 	uint32_t moved;     /* of those: the bastion's address towards the target is another now */
 	uint32_t removed;   /* were in the dataplane alone, or half closed */
 	uint32_t skipped;   /* rows left alone: unknown pool, or no room */
-	uint32_t unheld; /* a local program has their public port; the relay has it all the same */
-	struct mr_why first; /* about the first skipped or unheld one */
+	/* Their public port is the relay's all the same, but no socket keeps local programs off it:
+	 */
+	uint32_t unheld;     /* one has it already */
+	uint32_t beyond;     /* the limit of open files is reached */
+	struct mr_why first; /* about the first one that was skipped or has no socket */
 };
 
 /**

@@ -149,6 +149,22 @@ static const struct mr_session_pool *find_pool(
 	return NULL;
 }
 
+static void tell_unheld(struct restore *restore, const struct mr_session_info *info, int error)
+{
+	const char *what = "";
+
+	if (error == -EMFILE || error == -ENFILE) {
+		restore->report.beyond++;
+		what = "; raise the limit of open files (LimitNOFILE=)";
+	} else {
+		restore->report.unheld++;
+	}
+	if (error == -EADDRINUSE)
+		what = "; a local program has it and will hear nothing more";
+	remember(restore, "holding port %u for session %016" PRIx64 ": %s%s", info->public_port,
+		info->id, strerror(-error), what);
+}
+
 static int claim(struct restore *restore, struct session *session)
 {
 	struct mr_sessions *sessions = restore->sessions;
@@ -167,14 +183,8 @@ static int claim(struct restore *restore, struct session *session)
 	if (r == -EEXIST)
 		return r;
 	info->public_port = port;
-	if (r < 0) {
-		restore->report.unheld++;
-		remember(restore, "holding port %u for session %016" PRIx64 ": %s%s", port,
-			info->id, strerror(-r),
-			r == -EADDRINUSE ? "; a local program has it and will hear nothing more"
-				: r == -EMFILE ? "; raise LimitNOFILE"
-					       : "");
-	}
+	if (r < 0)
+		tell_unheld(restore, info, r);
 	return mr_session_register(session);
 }
 

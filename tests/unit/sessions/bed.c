@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 bool bed_in_child;
@@ -114,10 +115,15 @@ void bed_init(struct bed *bed)
 int bed_start(struct bed *bed, bool adopted)
 {
 	int r = mr_store_sqlite_open(bed->dir, &bed->loop, &bed->store, &bed->why);
+	struct rlimit files;
 
 	must(r == 0, "%s", bed->why.text);
 	bed->config.store = bed->store;
+	getrlimit(RLIMIT_NOFILE, &files);
+	if (bed->no_files)
+		setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, files.rlim_max});
 	r = mr_sessions_new(&bed->config, &bed->sessions, &bed->why);
+	setrlimit(RLIMIT_NOFILE, &files);
 	must(r == 0, "%s", bed->why.text);
 	bed->subscriber.fn = hear;
 	bed->subscriber.context = bed;

@@ -23,6 +23,7 @@ struct bed {
 	struct mr_addr upstream;          /* what the route look-up answers, unless */
 	int route_error;                  /* this is not 0 */
 	bool crashes;                     /* bed_stop() saves no totals */
+	bool no_files;                    /* the manager finds that no file may be opened */
 	struct mr_restore_report report;
 	struct mr_why why;
 

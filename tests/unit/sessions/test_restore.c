@@ -323,6 +323,23 @@ Test(restore, a_port_that_a_local_program_took_is_served_all_the_same)
 	close(fd);
 }
 
+Test(restore, a_limit_of_open_files_is_not_taken_for_a_local_program)
+{
+	const struct mr_session_open open = bed_target(1);
+
+	start(false);
+	bed_open(&bed, &open);
+	reboot();
+	bed.no_files = true;
+	start(false);
+	cr_expect_eq(bed.report.installed, 1);
+	cr_expect_eq(bed.report.unheld, 0);
+	cr_expect_eq(bed.report.beyond, 1);
+	cr_expect_not_null(
+		strstr(bed.report.first.text, "LimitNOFILE"), "%s", bed.report.first.text);
+	bed_check_whole(&bed);
+}
+
 Test(restore, sessions_of_a_pool_that_is_gone_stay_in_the_store)
 {
 	uint64_t id = 0;
