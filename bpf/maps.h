@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "event.h"
+#include "limit.h"
 #include "reason.h"
 #include "session.h"
 #include "state.h"

@@ -8,40 +8,17 @@
 #include "decide.h"
 #include "maps.h"
 
-/* Takes a token of this kind; false if there is none, which is counted. */
-mr_inline bool event_allowed(__u32 kind, __u64 now)
-{
-	struct mr_event_limit *limit = bpf_map_lookup_elem(&limits, &kind);
-	__u64 earned;
-
-	if (!limit)
-		return false;
-	earned = mr_ns_since(now, limit->refilled_ns) / (MR_NS_PER_S / MR_EVENT_RATE);
-	if (earned) {
-		limit->tokens = mr_min(limit->tokens + earned, MR_EVENT_RATE);
-		limit->refilled_ns = now;
-	}
-	if (!limit->tokens) {
-		limit->suppressed++;
-		return false;
-	}
-	limit->tokens--;
-	return true;
-}
-
 /* Never called with a lock held. `event->time_ns` and `event->kind` say when and what. */
 static __attribute__((noinline)) int notify(const struct mr_event *event)
 {
 	__u32 kind = event->kind;
-	struct mr_event_limit *limit;
+	struct mr_event_limit *limit = bpf_map_lookup_elem(&limits, &kind);
 
-	if (!event_allowed(kind, event->time_ns))
+	if (!limit)
 		return 0;
-	if (bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0)) {
-		limit = bpf_map_lookup_elem(&limits, &kind);
-		if (limit)
-			limit->suppressed++;
-	}
+	if (!mr_limit_take(limit, event->time_ns) ||
+		bpf_ringbuf_output(&events, (void *)event, sizeof(*event), 0))
+		limit->suppressed++;
 	return 0;
 }
 

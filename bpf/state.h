@@ -29,11 +29,4 @@ struct mr_state {
 
 _Static_assert(sizeof(struct mr_state) == 64 + 320, "layout");
 
-/** Token bucket of one kind of event on one CPU. */
-struct mr_event_limit {
-	__u64 refilled_ns;
-	__u64 tokens;
-	__u64 suppressed; /* events that found no token, or no room */
-};
-
 #endif

@@ -8,11 +8,8 @@
 #ifndef MR_CORE_LEG_H
 #define MR_CORE_LEG_H
 
+#include "nanoseconds.h"
 #include "parse.h"
-
-#define MR_NS_PER_US 1000ULL
-#define MR_NS_PER_MS 1000000ULL
-#define MR_NS_PER_S  1000000000ULL
 
 /* How far a sequence number may run ahead of the proven one: this many, and one a millisecond. */
 #define MR_SEQ_AHEAD       1024
@@ -80,11 +77,6 @@ mr_inline __u32 mr_leg_find(struct mr_session *s, const struct mr_packet *p, __u
 			i, found);
 	}
 	return mr_slot_forget(s, found);
-}
-
-mr_inline __u64 mr_ns_since(__u64 now, __u64 then)
-{
-	return now > then ? now - then : 0;
 }
 
 /**

@@ -19,6 +19,7 @@
 
 #include "backend.h"
 #include "core/index.h"
+#include "core/limit.h"
 #include "memory.h"
 #include "options.h"
 
@@ -89,13 +90,6 @@ struct mr_tables {
 struct mr_events {
 	struct rte_ring *ring; /* of struct mr_event */
 	int fd;                /* eventfd, readable while the ring has something */
-};
-
-/** Token bucket of one kind of event on one worker. */
-struct mr_event_limit {
-	uint64_t refilled_ns;
-	uint64_t tokens;
-	uint64_t suppressed;
 };
 
 /** One packet thread. Written by itself alone, but for `stop` and `wake_fd`. */

@@ -9,8 +9,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "core/leg.h"
-
 #define RING_SIZE 4096
 
 int mr_events_open(struct mr_events *ret_events, struct mr_why *ret_why)
@@ -40,20 +38,6 @@ void mr_events_close(struct mr_events *events)
 	*events = (struct mr_events){.fd = -1};
 }
 
-static bool take_token(struct mr_event_limit *limit, uint64_t now)
-{
-	uint64_t earned = mr_ns_since(now, limit->refilled_ns) / (MR_NS_PER_S / MR_EVENT_RATE);
-
-	if (earned) {
-		limit->tokens = mr_min(limit->tokens + earned, MR_EVENT_RATE);
-		limit->refilled_ns = now;
-	}
-	if (!limit->tokens)
-		return false;
-	limit->tokens--;
-	return true;
-}
-
 void mr_events_wake(struct mr_events *events)
 {
 	uint64_t one = 1;
@@ -68,7 +52,7 @@ void mr_events_notify(struct mr_worker *w, struct mr_event *event)
 	struct mr_event_limit *limit = &w->limits[event->kind];
 	struct mr_events *events = &w->backend->events;
 
-	if (!take_token(limit, event->time_ns) ||
+	if (!mr_limit_take(limit, event->time_ns) ||
 		rte_ring_mp_enqueue_elem(events->ring, event, sizeof(*event))) {
 		__atomic_store_n(&limit->suppressed, limit->suppressed + 1, __ATOMIC_RELAXED);
 		return;

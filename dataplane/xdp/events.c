@@ -11,6 +11,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "core/limit.h"
+
 uint64_t mr_xdp_events_suppressed(struct mr_backend *b)
 {
 	int cpus = libbpf_num_possible_cpus();
