@@ -8,6 +8,7 @@
 #ifndef MR_CONTROL_CONFIG_H
 #define MR_CONTROL_CONFIG_H
 
+#include "backend.h"
 #include "log.h"
 #include "policy.h"
 

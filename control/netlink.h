@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "addr.h"
 #include "backend.h"
 
 /** Interfaces and addresses mirrored at most; what is beyond is ignored (and said by doctor). */
@@ -160,16 +161,5 @@ typedef int mr_netlink_reply_fn(const struct nlmsghdr *message, void *context);
  */
 int mr_netlink_request(struct mr_netlink *netlink, struct nlmsghdr *request,
 	mr_netlink_reply_fn *fn, void *context);
-
-/* Addresses in the forms that netlink and people use. */
-
-/** Length on the wire (4 or 16) and pointer to the octets of `addr` in its own family. */
-size_t mr_addr_octets(const struct mr_addr *addr, const void **ret_octets);
-
-/** From an address of `family` in wire form; -EAFNOSUPPORT, -EINVAL if `length` does not fit. */
-int mr_addr_from_octets(int family, const void *octets, size_t length, struct mr_addr *ret_addr);
-
-/** As people write it (IPv4 without ::ffff:). Returns `buf`, of at least INET6_ADDRSTRLEN. */
-const char *mr_addr_format(const struct mr_addr *addr, char *buf, size_t size);
 
 #endif

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * netlink_query.c - questions that the mirror of interfaces and addresses answers, and addresses
- * in the forms that netlink and people use. No system call is made here.
+ * netlink_query.c - questions that the mirror of interfaces and addresses answers. No system call
+ * is made here.
  */
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -105,37 +104,4 @@ bool mr_netlink_is_broadcast(const struct mr_netlink *netlink, const struct mr_a
 			return true;
 	}
 	return false;
-}
-
-size_t mr_addr_octets(const struct mr_addr *addr, const void **ret_octets)
-{
-	bool v4 = mr_addr_is_v4(addr);
-
-	*ret_octets = v4 ? &addr->w[3] : &addr->w[0];
-	return v4 ? sizeof(addr->w[3]) : sizeof(addr->w);
-}
-
-int mr_addr_from_octets(int family, const void *octets, size_t length, struct mr_addr *ret_addr)
-{
-	__be32 v4;
-
-	if (family == AF_INET && length == sizeof(v4)) {
-		memcpy(&v4, octets, sizeof(v4));
-		*ret_addr = mr_addr_from_v4(v4);
-		return 0;
-	}
-	if (family == AF_INET6 && length == sizeof(ret_addr->w)) {
-		memcpy(ret_addr->w, octets, sizeof(ret_addr->w));
-		return 0;
-	}
-	return family == AF_INET || family == AF_INET6 ? -EINVAL : -EAFNOSUPPORT;
-}
-
-const char *mr_addr_format(const struct mr_addr *addr, char *buf, size_t size)
-{
-	const void *octets;
-	int family = mr_addr_octets(addr, &octets) == sizeof(__be32) ? AF_INET : AF_INET6;
-
-	assert(size >= INET6_ADDRSTRLEN);
-	return inet_ntop(family, octets, buf, (socklen_t)size);
 }

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <uv.h>
 
+#include "backend.h"
 #include "identity.h"
 #include "json.h"
 

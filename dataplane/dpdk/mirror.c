@@ -14,6 +14,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "addr.h"
+
 #define RECEIVE_SIZE 65536
 
 struct mr_mirror {
@@ -43,21 +45,11 @@ static void *append(void **array, size_t *count, size_t *room, size_t size)
 	return element;
 }
 
-static void read_addr(int family, const void *octets, struct mr_addr *ret)
+/* Leaves `ret` as it is, if the attribute holds no address of the family. */
+static bool read_addr(int family, const struct nlattr *attr, struct mr_addr *ret)
 {
-	__be32 v4;
-
-	if (family == AF_INET) {
-		memcpy(&v4, octets, sizeof(v4));
-		*ret = mr_addr_from_v4(v4);
-	} else {
-		memcpy(ret, octets, sizeof(*ret));
-	}
-}
-
-static bool addr_fits(int family, const struct nlattr *attr)
-{
-	return mnl_attr_get_payload_len(attr) == (family == AF_INET ? 4 : 16);
+	return !mr_addr_from_octets(
+		family, mnl_attr_get_payload(attr), mnl_attr_get_payload_len(attr), ret);
 }
 
 static void read_via(const struct nlattr *attr, struct mr_hop *hop)
@@ -65,21 +57,17 @@ static void read_via(const struct nlattr *attr, struct mr_hop *hop)
 	const struct rtvia *via = mnl_attr_get_payload(attr);
 	size_t length = mnl_attr_get_payload_len(attr);
 
-	if (length < sizeof(*via) ||
-		length - sizeof(*via) != (via->rtvia_family == AF_INET ? 4u : 16u))
-		return;
-	hop->has_gateway = true;
-	read_addr(via->rtvia_family, via->rtvia_addr, &hop->gateway);
+	hop->has_gateway |= length >= sizeof(*via) &&
+		!mr_addr_from_octets(
+			via->rtvia_family, via->rtvia_addr, length - sizeof(*via), &hop->gateway);
 }
 
 static void read_gateway(int family, const struct nlattr *attr, struct mr_hop *hop)
 {
-	if (mnl_attr_get_type(attr) == RTA_VIA) {
+	if (mnl_attr_get_type(attr) == RTA_VIA)
 		read_via(attr, hop);
-	} else if (addr_fits(family, attr)) {
-		hop->has_gateway = true;
-		read_addr(family, mnl_attr_get_payload(attr), &hop->gateway);
-	}
+	else
+		hop->has_gateway |= read_addr(family, attr, &hop->gateway);
 }
 
 static void read_multipath(const struct nlattr *attr, struct mr_kernel_route *route)
@@ -125,8 +113,7 @@ static void read_route_attr(
 		route->table = mnl_attr_get_u32(attr);
 		break;
 	case RTA_DST:
-		if (addr_fits(route->family, attr))
-			read_addr(route->family, mnl_attr_get_payload(attr), &route->dst);
+		read_addr(route->family, attr, &route->dst);
 		break;
 	case RTA_PRIORITY:
 		route->metric = mnl_attr_get_u32(attr);
@@ -205,12 +192,10 @@ static void read_rule_attr(const struct nlattr *attr, struct mr_kernel_rule *rul
 		rule->target = mnl_attr_get_u32(attr);
 		break;
 	case FRA_SRC:
-		if (addr_fits(rule->family, attr))
-			read_addr(rule->family, mnl_attr_get_payload(attr), &rule->src);
+		read_addr(rule->family, attr, &rule->src);
 		break;
 	case FRA_DST:
-		if (addr_fits(rule->family, attr))
-			read_addr(rule->family, mnl_attr_get_payload(attr), &rule->dst);
+		read_addr(rule->family, attr, &rule->dst);
 		break;
 	case FRA_SUPPRESS_PREFIXLEN:
 		rule->suppress_prefix = (int)mnl_attr_get_u32(attr);
@@ -306,9 +291,8 @@ static int read_neighbour(const struct nlmsghdr *message, void *context)
 		return MNL_CB_OK;
 	found.ifindex = (uint32_t)nd->ndm_ifindex;
 	mnl_attr_for_each (attr, message, sizeof(*nd)) {
-		if (mnl_attr_get_type(attr) == NDA_DST && addr_fits(nd->ndm_family, attr)) {
-			read_addr(nd->ndm_family, mnl_attr_get_payload(attr), &found.addr);
-			has_addr = true;
+		if (mnl_attr_get_type(attr) == NDA_DST) {
+			has_addr = read_addr(nd->ndm_family, attr, &found.addr);
 		} else if (mnl_attr_get_type(attr) == NDA_LLADDR &&
 			mnl_attr_get_payload_len(attr) == sizeof(found.mac)) {
 			memcpy(found.mac, mnl_attr_get_payload(attr), sizeof(found.mac));

@@ -4,13 +4,14 @@
  */
 #include "silence.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "addr.h"
 
 #define TABLE_SIZE   32
 #define ELEMENT_SIZE 80 /* "[IPv6] . port, " and the command around it */
@@ -104,11 +105,8 @@ static int print_element(char *buf, size_t size, const struct mr_silence_change 
 				change->port + i);
 		return used;
 	}
-	if (mr_addr_is_v4(&change->addr))
-		inet_ntop(AF_INET, &change->addr.w[3], addr, sizeof(addr));
-	else
-		inet_ntop(AF_INET6, &change->addr, addr, sizeof(addr));
-	return snprintf(buf, size, "%s . %u", addr, change->port);
+	return snprintf(buf, size, "%s . %u", mr_addr_format(&change->addr, addr, sizeof(addr)),
+		change->port);
 }
 
 int mr_silence_apply(struct mr_silence *silence, const struct mr_silence_change *changes,

@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "addr.h"
 #include "backend.h"
 
 #define MAX 64
@@ -51,11 +52,8 @@ static void die(const char *what)
 static struct mr_addr parse_addr(const char *text)
 {
 	struct mr_addr addr;
-	__be32 v4;
 
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return mr_addr_from_v4(v4);
-	if (inet_pton(AF_INET6, text, &addr) != 1)
+	if (mr_addr_parse(text, &addr))
 		die(text);
 	return addr;
 }
@@ -64,9 +62,7 @@ static const char *format_addr(const struct mr_addr *addr)
 {
 	static char text[INET6_ADDRSTRLEN];
 
-	if (mr_addr_is_v4(addr))
-		return inet_ntop(AF_INET, &addr->w[3], text, sizeof(text));
-	return inet_ntop(AF_INET6, addr, text, sizeof(text));
+	return mr_addr_format(addr, text, sizeof(text));
 }
 
 static void take_argument(struct setup *s, char *argument)

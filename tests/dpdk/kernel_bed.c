@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "addr.h"
 #include "eal.h"
 
 struct mr_kernel_tables k;
@@ -35,11 +36,8 @@ void kernel_tear_down(void)
 struct mr_addr addr(const char *text)
 {
 	struct mr_addr a;
-	__be32 v4;
 
-	if (inet_pton(AF_INET, text, &v4) == 1)
-		return mr_addr_from_v4(v4);
-	cr_assert_eq(inet_pton(AF_INET6, text, &a), 1, "%s", text);
+	cr_assert_eq(mr_addr_parse(text, &a), 0, "%s", text);
 	return a;
 }
 

@@ -140,12 +140,9 @@ void netbed_run(struct netbed *bed, unsigned milliseconds)
 
 struct mr_addr netbed_addr(const char *text)
 {
-	uint8_t octets[16];
 	struct mr_addr addr;
-	int family = strchr(text, ':') ? AF_INET6 : AF_INET;
 
-	cr_assert_eq(inet_pton(family, text, octets), 1, "%s is no address", text);
-	cr_assert_eq(mr_addr_from_octets(family, octets, family == AF_INET ? 4 : 16, &addr), 0);
+	cr_assert_eq(mr_addr_parse(text, &addr), 0, "%s is no address", text);
 	return addr;
 }
 

@@ -39,26 +39,6 @@ int mr_sockaddr_parse(const char *text, union mr_sockaddr *ret_addr)
 	return 0;
 }
 
-int mr_port_range_parse(const char *text, struct mr_port_range *ret_range)
-{
-	const char *dash = strchr(text, '-');
-	char first[8];
-	uint64_t lo, hi;
-	size_t length = dash ? (size_t)(dash - text) : strlen(text);
-
-	if (length >= sizeof(first))
-		return -EINVAL;
-	memcpy(first, text, length);
-	first[length] = '\0';
-	if (mr_cli_number(first, 1, 65535, &lo) < 0)
-		return -EINVAL;
-	hi = lo;
-	if (dash && mr_cli_number(dash + 1, lo, 65535, &hi) < 0)
-		return -EINVAL;
-	*ret_range = (struct mr_port_range){(uint16_t)lo, (uint16_t)hi};
-	return 0;
-}
-
 unsigned mr_port_range_count(struct mr_port_range range)
 {
 	return (unsigned)range.hi - range.lo + 1;

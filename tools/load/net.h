@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "port_range.h"
+
 /** An IPv4 or IPv6 address with a port. */
 union mr_sockaddr {
 	struct sockaddr sa;
@@ -18,19 +20,11 @@ union mr_sockaddr {
 	struct sockaddr_in6 in6;
 };
 
-/** Ports from `lo` to `hi`, both included. */
-struct mr_port_range {
-	uint16_t lo, hi;
-};
-
 /** CLOCK_MONOTONIC in nanoseconds. */
 uint64_t mr_now_ns(void);
 
 /** Reads a numeric address; the port becomes 0. -EINVAL: it is none. */
 int mr_sockaddr_parse(const char *text, union mr_sockaddr *ret_addr);
-
-/** Reads "LO-HI" or "PORT". -EINVAL: it is none. */
-int mr_port_range_parse(const char *text, struct mr_port_range *ret_range);
 
 unsigned mr_port_range_count(struct mr_port_range range);
 

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * addr.c - addresses, prefixes, port ranges and endpoints to text and back.
+ * addr.c - addresses, prefixes, port ranges and endpoints to text and back, addresses to octets
+ * too.
  */
 #include "addr.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "netlink.h"
-
-/* An unsigned decimal of one to five digits and nothing else. */
-static int parse_decimal(const char *text, unsigned max, unsigned *ret_value)
-{
-	size_t len = strspn(text, "0123456789");
-	unsigned long value;
-
-	if (!len || len > 5 || text[len])
-		return -EINVAL;
-	value = strtoul(text, NULL, 10);
-	if (value > max)
-		return -EINVAL;
-	*ret_value = (unsigned)value;
-	return 0;
-}
 
 int mr_addr_parse(const char *text, struct mr_addr *ret_addr)
 {
@@ -40,6 +25,39 @@ int mr_addr_parse(const char *text, struct mr_addr *ret_addr)
 		return -EINVAL;
 	memcpy(ret_addr, &v6, sizeof(*ret_addr));
 	return 0;
+}
+
+size_t mr_addr_octets(const struct mr_addr *addr, const void **ret_octets)
+{
+	bool v4 = mr_addr_is_v4(addr);
+
+	*ret_octets = v4 ? &addr->w[3] : &addr->w[0];
+	return v4 ? sizeof(addr->w[3]) : sizeof(addr->w);
+}
+
+int mr_addr_from_octets(int family, const void *octets, size_t length, struct mr_addr *ret_addr)
+{
+	__be32 v4;
+
+	if (family == AF_INET && length == sizeof(v4)) {
+		memcpy(&v4, octets, sizeof(v4));
+		*ret_addr = mr_addr_from_v4(v4);
+		return 0;
+	}
+	if (family == AF_INET6 && length == sizeof(ret_addr->w)) {
+		memcpy(ret_addr->w, octets, sizeof(ret_addr->w));
+		return 0;
+	}
+	return family == AF_INET || family == AF_INET6 ? -EINVAL : -EAFNOSUPPORT;
+}
+
+const char *mr_addr_format(const struct mr_addr *addr, char *buf, size_t size)
+{
+	const void *octets;
+	int family = mr_addr_octets(addr, &octets) == sizeof(__be32) ? AF_INET : AF_INET6;
+
+	assert(size >= INET6_ADDRSTRLEN);
+	return inet_ntop(family, octets, buf, (socklen_t)size);
 }
 
 /* The bits of word `word` that belong to a prefix of `bits` bits, in network byte order. */
@@ -70,7 +88,7 @@ int mr_prefix_parse(const char *text, struct mr_prefix *ret_prefix)
 		return -EINVAL;
 	base = mr_addr_is_v4(&prefix.addr) && !strchr(address, ':') ? 96 : 0;
 	bits = 128 - base;
-	if (slash && parse_decimal(slash + 1, bits, &bits))
+	if (slash && mr_decimal_parse(slash + 1, bits, &bits))
 		return -EINVAL;
 	prefix.bits = (uint8_t)(base + bits);
 	for (unsigned i = 0; i < 4; i++) {
@@ -105,28 +123,6 @@ bool mr_prefix_contains(const struct mr_prefix *prefix, const struct mr_addr *ad
 	return true;
 }
 
-int mr_port_range_parse(const char *text, struct mr_port_range *ret_range)
-{
-	const char *dash = strchr(text, '-');
-	char lo_text[8];
-	unsigned lo, hi;
-	size_t len = dash ? (size_t)(dash - text) : strlen(text);
-
-	if (len >= sizeof(lo_text))
-		return -EINVAL;
-	memcpy(lo_text, text, len);
-	lo_text[len] = '\0';
-	if (parse_decimal(lo_text, UINT16_MAX, &lo))
-		return -EINVAL;
-	hi = lo;
-	if (dash && parse_decimal(dash + 1, UINT16_MAX, &hi))
-		return -EINVAL;
-	if (!lo || lo > hi)
-		return -EINVAL;
-	*ret_range = (struct mr_port_range){(uint16_t)lo, (uint16_t)hi};
-	return 0;
-}
-
 int mr_endpoint_parse(const char *text, struct mr_addr *ret_addr, uint16_t *ret_port)
 {
 	const char *colon = strrchr(text, ':');
@@ -136,7 +132,7 @@ int mr_endpoint_parse(const char *text, struct mr_addr *ret_addr, uint16_t *ret_
 	unsigned port;
 	size_t len;
 
-	if (!colon || parse_decimal(colon + 1, UINT16_MAX, &port) || !port)
+	if (!colon || mr_decimal_parse(colon + 1, UINT16_MAX, &port) || !port)
 		return -EINVAL;
 	if (bracketed && (colon == text + 1 || colon[-1] != ']'))
 		return -EINVAL;
