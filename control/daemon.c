@@ -82,11 +82,14 @@ static void reload(struct mr_daemon *daemon)
 	struct mr_why why;
 
 	sd_notify(0, "RELOADING=1");
-	if (mr_reload(&what, &report, &why))
+	if (mr_reload(&what, &report, &why)) {
 		mr_log_error(
 			"the configuration was not read anew, the old one holds: %s", why.text);
-	else
+	} else {
 		mr_news_reload(&daemon->config, &report);
+		if (report.pools_changed)
+			mr_news_addresses(&daemon->config, daemon->netlink);
+	}
 	sd_notify(0, "READY=1");
 }
 
@@ -391,6 +394,7 @@ int mr_daemon_start(
 	mr_log_notice("version %s, dataplane %s, %s/setup.sock", MR_VERSION,
 		mr_dataplane_name(daemon->selection.dataplane), daemon->config.run_dir);
 	mr_news_sandbox(&daemon->sandbox);
+	mr_news_addresses(&daemon->config, daemon->netlink);
 	sd_notifyf(0, "READY=1\nSTATUS=relaying by %s",
 		mr_dataplane_name(daemon->selection.dataplane));
 	*ret_daemon = daemon;

@@ -50,7 +50,18 @@ static void examine_public(struct report *report, const struct mr_addr *addr)
 		if (!mr_addr_equal(&addresses[i].addr, addr))
 			continue;
 		const char *iface = iface_name(doctor->netlink, addresses[i].ifindex);
-		if (is_carried(doctor, addresses[i].ifindex))
+		if (addresses[i].duplicate)
+			finding_add(report, FINDING_FAIL, name.text,
+				phrase("on %s, and another host on its network has it too: this "
+				       "one does not answer there",
+					iface)
+					.text,
+				phrase("take it off the other host, then: ip address del %s dev "
+				       "%s, "
+				       "and add it again",
+					text_of(addr), iface)
+					.text);
+		else if (is_carried(doctor, addresses[i].ifindex))
 			finding_add(
 				report, FINDING_OK, name.text, phrase("on %s", iface).text, NULL);
 		else
@@ -65,7 +76,8 @@ static void examine_public(struct report *report, const struct mr_addr *addr)
 		return;
 	}
 	finding_add(report, FINDING_WARN, name.text,
-		"on no interface of this host: works only where the network routes it here",
+		"on no interface of this host: works once it is on one, or where the network "
+		"routes it here",
 		phrase("ip address add %s dev INTERFACE; or, behind NAT, configure the host's own "
 		       "address as `public` and this one as `advertise`",
 			text_of(addr))

@@ -362,6 +362,14 @@ int mr_host_route(void *context, const struct mr_addr *target, const struct mr_a
 			"\"interfaces\"",
 			text, iface ? iface->name : "an unknown interface");
 	}
+	/* What the kernel falls back to while it has nothing better: no answer would come there. */
+	if (mr_policy_never(&route.source)) {
+		iface = mr_netlink_iface(routes->netlink, route.oif);
+		return fail(ret_why, -EADDRNOTAVAIL,
+			"target %s can't be reached: %s has no address towards it: add one; an "
+			"IPv6 address is usable a second or two after that",
+			text, iface ? iface->name : "its interface");
+	}
 	*ret_upstream = route.source;
 	return 0;
 }

@@ -262,6 +262,7 @@ static bool address_parse(const struct nlmsghdr *message, struct mr_own_address 
 	}
 	address->deprecated = flags & IFA_F_DEPRECATED;
 	address->tentative = flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED);
+	address->duplicate = flags & IFA_F_DADFAILED;
 	address->temporary = header->ifa_family == AF_INET6 && (flags & IFA_F_TEMPORARY);
 	return found;
 }

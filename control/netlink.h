@@ -60,7 +60,8 @@ struct mr_own_address {
 	uint8_t prefix;  /* bits of the address's own family */
 	uint8_t scope;   /* RT_SCOPE_... */
 	bool deprecated; /* not to be offered to new sessions */
-	bool tentative;  /* IPv6 duplicate detection has not finished, or has failed */
+	bool tentative;  /* IPv6 duplicate detection has not finished, or has failed: */
+	bool duplicate;  /* another host on the link has it */
 	bool temporary;  /* RFC 8981 */
 };
 
@@ -135,9 +136,10 @@ size_t mr_netlink_addresses(
 	const struct mr_netlink *netlink, const struct mr_own_address **ret_addresses);
 
 /**
- * Addresses of an interface that clients could dial: global scope, not deprecated, tentative or
- * temporary; IPv4 first, each once. Those of VLAN devices on top do not count.
- * \return their number, at most `max`.
+ * Addresses of an interface that clients could dial: global scope, not deprecated, duplicate or
+ * temporary; IPv4 first, each once. Those of VLAN devices on top do not count. Tentative ones do:
+ * at boot they are that for a second or two, and are served from the moment on at which they are
+ * valid. \return their number, at most `max`.
  */
 size_t mr_netlink_public_addresses(const struct mr_netlink *netlink, uint32_t ifindex,
 	struct mr_addr *ret_addresses, size_t max);

@@ -41,7 +41,7 @@ const struct mr_iface *mr_netlink_carrier(
 static bool is_public(const struct mr_own_address *address, uint32_t ifindex)
 {
 	return address->ifindex == ifindex && address->scope == RT_SCOPE_UNIVERSE &&
-		!address->deprecated && !address->tentative && !address->temporary;
+		!address->deprecated && !address->duplicate && !address->temporary;
 }
 
 size_t mr_netlink_public_addresses(const struct mr_netlink *netlink, uint32_t ifindex,

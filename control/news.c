@@ -96,6 +96,31 @@ void mr_news_reload(const struct mr_config *config, const struct mr_reload_repor
 		report->later.text[0] ? "; from the next start on: " : "", report->later.text);
 }
 
+void mr_news_addresses(const struct mr_config *config, const struct mr_netlink *netlink)
+{
+	char address[INET6_ADDRSTRLEN], text[512];
+	struct mr_strv missing = {0};
+
+	for (size_t i = 0; i < config->n_pools; i++) {
+		const struct mr_config_pool *pool = &config->pools[i];
+
+		for (size_t j = 0; j < pool->n_addresses; j++) {
+			const struct mr_addr *addr = &pool->addresses[j];
+
+			if (!mr_netlink_is_own(netlink, addr) &&
+				mr_strv_add(
+					&missing, mr_addr_format(addr, address, sizeof(address))))
+				break;
+		}
+	}
+	if (missing.n)
+		mr_log_warning("public %s: on no interface of this host; served as soon as on one "
+			       "that is relayed on; behind NAT, \"public\" is the host's own "
+			       "address, and \"advertise\" what clients dial",
+			mr_strv_join(&missing, text, sizeof(text)));
+	mr_strv_clear(&missing);
+}
+
 void mr_news_sandbox(const struct mr_sandbox *sandbox)
 {
 	if (sandbox->user_why.text[0])

@@ -26,6 +26,9 @@ void mr_news_reload(const struct mr_config *config, const struct mr_reload_repor
 /** After the start: what the daemon has given up, and what it could not. */
 void mr_news_sandbox(const struct mr_sandbox *sandbox);
 
+/** After the start and after SIGHUP: public addresses that no interface of this host has. */
+void mr_news_addresses(const struct mr_config *config, const struct mr_netlink *netlink);
+
 /** After the start. */
 void mr_news_restored(const struct mr_restore_report *report);
 

@@ -123,6 +123,52 @@ Test(net, vlan_device_is_read_from_its_message)
 	mr_mirror_fini(&mirror);
 }
 
+static const struct mr_own_address *own_address(const struct netbed *bed, const char *text)
+{
+	struct mr_addr addr = netbed_addr(text);
+	const struct mr_own_address *all;
+	size_t count = mr_netlink_addresses(bed->netlink, &all);
+
+	for (size_t i = 0; i < count; i++)
+		if (mr_addr_equal(&all[i].addr, &addr))
+			return &all[i];
+	return NULL;
+}
+
+static bool duplicate_found(void *context)
+{
+	const struct mr_own_address *address = own_address(context, "fd01::2");
+
+	return address && address->duplicate;
+}
+
+static bool checked_address_known(void *context)
+{
+	return own_address(context, "fd01::77");
+}
+
+Test(net, public_addresses_may_be_tentative_but_not_duplicate)
+{
+	struct netbed bed;
+	struct mr_addr found[8];
+	char text[INET6_ADDRSTRLEN];
+	netbed_open(&bed);
+	netbed_here("sysctl -qw net.ipv6.conf.v0.accept_dad=1 net.ipv6.conf.v0.dad_transmits=1");
+	netbed_here("ping -c1 -W5 fd01::2 >/dev/null"); /* before that nobody is asked */
+	netbed_here("ip addr add fd01::2/64 dev v0");   /* the peer's */
+	cr_assert(netbed_until(&bed, duplicate_found, &bed));
+	netbed_here("sysctl -qw net.ipv6.conf.v0.dad_transmits=1000"); /* a second each */
+	netbed_here("ip addr add fd01::77/64 dev v0");
+	cr_assert(netbed_until(&bed, checked_address_known, &bed));
+	cr_assert(own_address(&bed, "fd01::77")->tentative);
+
+	size_t count = mr_netlink_public_addresses(bed.netlink, netbed_ifindex("v0"), found, 8);
+	cr_assert_eq(count, 3);
+	cr_assert_str_eq(mr_addr_format(&found[1], text, sizeof(text)), "fd01::1");
+	cr_assert_str_eq(mr_addr_format(&found[2], text, sizeof(text)), "fd01::77");
+	netbed_close(&bed);
+}
+
 Test(net, public_addresses_are_global_and_ipv4_first)
 {
 	struct netbed bed;
