@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-from bed import bad_checksums
+from bed import PATIENCE, bad_checksums
 
 TO_CLIENT = 1 << 63
 
@@ -63,10 +63,12 @@ class Talk:
 
     def carried(self, send, receiver, way):
         """Sends until the newest has come: earlier ones that come late are nobody's fault. Its sender."""
-        for _ in range(30):
+        wait, end = 0.3, time.monotonic() + PATIENCE
+        while time.monotonic() < end:
             newest = send()
             self.sent.add(newest)
-            deadline = time.monotonic() + 0.3
+            deadline = time.monotonic() + wait
+            wait *= 1.3  # for a machine that needs longer than this each time
             while (left := deadline - time.monotonic()) > 0:
                 receiver.settimeout(left)
                 try:
