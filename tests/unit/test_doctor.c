@@ -88,7 +88,7 @@ Test(doctor, well_host_has_no_failure)
 	json_t *result;
 	netbed_open(&bed);
 	struct mr_doctor doctor = healthy(&bed);
-	netbed_here("ping -c1 -W5 10.1.0.2 >/dev/null");
+	netbed_here("ping -c1 -w60 10.1.0.2 >/dev/null");
 	settle(&bed);
 	cr_assert_eq(mr_doctor_run(&doctor, "10.1.0.2:60001", &result), 0);
 	char *text = json_dumps(result, JSON_INDENT(1));

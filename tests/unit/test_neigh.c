@@ -222,6 +222,14 @@ Test(neigh, routes_that_come_later_or_change_are_followed)
 	netbed_close(&bed);
 }
 
+static bool keeps_nothing(void *neigh)
+{
+	size_t destinations, entries;
+
+	mr_neigh_counts(neigh, &destinations, &entries);
+	return !destinations && !entries;
+}
+
 Test(neigh, default_gateways_are_kept)
 {
 	struct netbed bed;
@@ -235,8 +243,7 @@ Test(neigh, default_gateways_are_kept)
 	expect_valid(&bed, "fd01::2", NULL);
 	expect_counts(neigh, 0, 2);
 	netbed_here("ip route del default; ip -6 route del default");
-	netbed_run(&bed, 100);
-	expect_counts(neigh, 0, 0);
+	cr_assert(netbed_until(&bed, keeps_nothing, neigh));
 	mr_neigh_close(neigh, true);
 	netbed_close(&bed);
 }
@@ -386,7 +393,7 @@ Test(neigh, missed_next_hops_are_resolved_whichever_way_they_are_named)
 	netbed_close(&bed);
 }
 
-/* With the kernel's own ageing the new address would be found after 15 to 50 seconds. */
+/* The kernel's own ageing would find the new address after many minutes. */
 static void verify(bool manage, const char *target)
 {
 	struct netbed bed;
@@ -395,7 +402,9 @@ static void verify(bool manage, const char *target)
 	struct mr_addr dst = netbed_addr(target), stranger = netbed_addr("10.1.0.99");
 	struct asked asked = {&bed, dst, NULL};
 	netbed_here("sysctl -qw net.ipv4.neigh.v0.retrans_time_ms=100 "
-		    "net.ipv6.neigh.v0.retrans_time_ms=100");
+		    "net.ipv6.neigh.v0.retrans_time_ms=100 "
+		    "net.ipv4.neigh.v0.base_reachable_time_ms=3600000 "
+		    "net.ipv6.neigh.v0.base_reachable_time_ms=3600000");
 	cr_assert_eq(mr_neigh_open(&bed.loop, bed.netlink, manage, &neigh), 0);
 	keep(neigh, target);
 	expect_valid(&bed, target, NULL);
@@ -403,11 +412,9 @@ static void verify(bool manage, const char *target)
 		&bed, "sysctl -qw net.ipv4.conf.p0.arp_notify=0 net.ipv6.conf.p0.ndisc_notify=0");
 	netbed_there(&bed, "ip link set p0 address 02:00:00:00:00:78");
 	mr_neigh_verify(neigh, &stranger);
-	uint64_t start = uv_hrtime();
 	mr_neigh_verify(neigh, &dst);
 	cr_assert_eq(is_managed(&asked), manage && kernel_manages());
 	expect_valid(&bed, target, "02:00:00:00:00:78");
-	cr_assert_lt(uv_hrtime() - start, 8000000000U);
 	mr_neigh_close(neigh, true);
 	netbed_close(&bed);
 }
@@ -558,6 +565,21 @@ static bool has_learned_route(void *context)
 	return system("ip -6 route show default proto ra | grep -q fe80") == 0;
 }
 
+/* A router advertises itself from time to time: a link that has just come up may miss one. */
+static bool advertised(void *bed)
+{
+	/* type 134, hop limit 64, router lifetime 1800 s; the kernel fills the checksum in */
+	netbed_there(bed,
+		"/usr/bin/python3 -c \"import socket,struct\n"
+		"s=socket.socket(socket.AF_INET6,socket.SOCK_RAW,58)\n"
+		"s.setsockopt(41,18,255)\n" /* IPV6_MULTICAST_HOPS */
+		"p=socket.if_nametoindex('p0')\n"
+		"s.bind(('fe80::2',0,0,p))\n"
+		"s.sendto(struct.pack('!BBHBBHII',134,0,0,64,0,1800,0,0),"
+		"('ff02::1',0,0,p))\"");
+	return has_learned_route(NULL);
+}
+
 Test(neigh, routes_from_router_advertisements_survive)
 {
 	struct netbed bed;
@@ -566,16 +588,7 @@ Test(neigh, routes_from_router_advertisements_survive)
 	netbed_open(&bed);
 	netbed_here("sysctl -qw net.ipv6.conf.all.forwarding=0 net.ipv6.conf.v0.accept_ra=1");
 	netbed_there(&bed, "ip addr add fe80::2/64 dev p0 nodad");
-	/* type 134, hop limit 64, router lifetime 1800 s; the kernel fills the checksum in */
-	netbed_there(&bed,
-		"/usr/bin/python3 -c \"import socket,struct\n"
-		"s=socket.socket(socket.AF_INET6,socket.SOCK_RAW,58)\n"
-		"s.setsockopt(41,18,255)\n" /* IPV6_MULTICAST_HOPS */
-		"p=socket.if_nametoindex('p0')\n"
-		"s.bind(('fe80::2',0,0,p))\n"
-		"s.sendto(struct.pack('!BBHBBHII',134,0,0,64,0,1800,0,0),"
-		"('ff02::1',0,0,p))\"");
-	cr_assert(netbed_until(&bed, has_learned_route, NULL), "no route was learned");
+	cr_assert(netbed_until(&bed, advertised, &bed), "no route was learned");
 	cr_assert_eq(mr_loopback_open(bed.netlink, NULL, NULL, NULL, &loopback, &why), 0, "%s",
 		why.text);
 	cr_assert(has_learned_route(NULL), "the learned route is lost");

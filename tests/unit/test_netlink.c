@@ -418,6 +418,8 @@ Test(net, a_kept_answer_is_good_until_routes_change)
 	struct mr_route_cache *cache;
 	struct mr_route route, kept;
 	struct netbed bed;
+	uint64_t kept_ns;
+	bool found;
 
 	netbed_open(&bed);
 	netbed_here("ip route add 10.7.0.0/24 via 10.1.0.2");
@@ -434,9 +436,14 @@ Test(net, a_kept_answer_is_good_until_routes_change)
 	/* The loop doesn't run between the change and the question. */
 	netbed_here("ip route add 10.7.0.1/32 dev v0");
 	cr_assert(!mr_route_cache_find(cache, &target, &none, &kept));
-	mr_route_cache_keep(cache, &target, &none, &route);
-	netbed_here("ip neigh add 10.1.0.77 lladdr 02:00:00:00:00:77 dev v0");
-	cr_assert(mr_route_cache_find(cache, &target, &none, &kept), "neighbours are no routes");
+	/* Where that takes longer than an answer is good for, it says nothing. */
+	do {
+		kept_ns = uv_hrtime();
+		mr_route_cache_keep(cache, &target, &none, &route);
+		netbed_here("ip neigh replace 10.1.0.77 lladdr 02:00:00:00:00:77 dev v0");
+		found = mr_route_cache_find(cache, &target, &none, &kept);
+	} while (!found && uv_hrtime() - kept_ns >= MR_ROUTE_CACHE_TTL_NS);
+	cr_assert(found, "neighbours are no routes");
 	netbed_here("ip addr add 10.1.0.9/24 dev v0");
 	cr_assert(!mr_route_cache_find(cache, &target, &none, &kept));
 	mr_route_cache_keep(cache, &target, &none, &route);

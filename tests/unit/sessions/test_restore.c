@@ -572,14 +572,22 @@ Test(restore, a_kill_at_any_moment_is_mended, .timeout = 240)
 	munmap(told, sizeof(*told));
 }
 
-/* How long it takes. */
+/* How long it takes: of the processors' time, for others use them as well. */
+
+static double cpu_seconds(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
 
 Test(restore, fifty_thousand_sessions_come_back_in_time, .timeout = 240)
 {
 	enum { MANY = 50000 };
 	struct bed_done *done = calloc(MANY, sizeof(*done));
-	uint64_t start_ns, id;
-	double opening, adopting, installing;
+	double start_s, opening, adopting, installing;
+	uint64_t id;
 
 	fake_backend_free(bed.backend);
 	bed.backend = fake_backend_new(65536, 3 * 65536);
@@ -588,7 +596,7 @@ Test(restore, fifty_thousand_sessions_come_back_in_time, .timeout = 240)
 	bed.pools[0].port_lo = 10001;
 	bed.pools[0].port_hi = 65000;
 	start(false);
-	start_ns = uv_hrtime();
+	start_s = cpu_seconds();
 	for (uint32_t i = 0; i < MANY; i++) {
 		const struct mr_session_open open = bed_target(i);
 		int r;
@@ -600,21 +608,21 @@ Test(restore, fifty_thousand_sessions_come_back_in_time, .timeout = 240)
 	}
 	for (uint32_t i = 0; i < MANY; i++)
 		bed_wait(&bed, &done[i]);
-	opening = (double)(uv_hrtime() - start_ns) / 1e9;
+	opening = cpu_seconds() - start_s;
 	bed_stop(&bed);
 
-	start_ns = uv_hrtime();
+	start_s = cpu_seconds();
 	start(true);
-	adopting = (double)(uv_hrtime() - start_ns) / 1e9;
+	adopting = cpu_seconds() - start_s;
 	cr_assert_eq(bed.report.adopted, MANY);
 	bed_stop(&bed);
 
 	fake_backend_free(bed.backend);
 	bed.backend = fake_backend_new(65536, 3 * 65536);
 	bed.config.backend = bed.backend;
-	start_ns = uv_hrtime();
+	start_s = cpu_seconds();
 	start(false);
-	installing = (double)(uv_hrtime() - start_ns) / 1e9;
+	installing = cpu_seconds() - start_s;
 	cr_assert_eq(bed.report.installed, MANY);
 	bed_check_whole(&bed);
 	cr_log_info("opened %.0f a second, adopted in %.2f s, installed in %.2f s", MANY / opening,
