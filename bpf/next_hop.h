@@ -11,6 +11,7 @@
 #define LOOPBACK_IFINDEX 1 /* in every network namespace */
 #define FAMILY_INET      2
 #define FAMILY_INET6     10
+#define MTU_MAX          65535 /* the loopback's is one more */
 
 mr_inline __u32 current_generation(void)
 {
@@ -58,6 +59,19 @@ mr_inline __u32 usable_device(const struct mr_link *link)
 		return 0;
 	ifindex = link->ifindex;
 	return bpf_map_lookup_elem(&devices, &ifindex) ? ifindex : 0;
+}
+
+/*
+ * What the interface takes; 0, and with it nothing, should it be gone. Not the lookup's own
+ * mtu_result: that knows path MTUs, too, which anybody lowers by an ICMP error about a packet that
+ * never was. The kernel doesn't look at those either for what it forwards.
+ */
+mr_inline __u16 device_mtu(struct xdp_md *ctx, __u32 ifindex)
+{
+	__u32 mtu = 0;
+
+	bpf_check_mtu(ctx, ifindex, &mtu, 0, 0);
+	return mtu < MTU_MAX ? (__u16)mtu : MTU_MAX;
 }
 
 /* Before Linux 6.3 the helper finds neighbours that are still being asked for, with all zeros. */
@@ -108,7 +122,7 @@ static __attribute__((noinline)) int find_next_hop(
 	}
 	route->nh.ifindex = device;
 	route->nh.vlan = link->vlan;
-	route->nh.mtu = params.mtu_result;
+	route->nh.mtu = device_mtu(ctx, params.ifindex);
 	__builtin_memcpy(route->nh.dmac, params.dmac, 6);
 	__builtin_memcpy(route->nh.smac, params.smac, 6);
 	route->nh.generation = generation;

@@ -122,20 +122,6 @@ void mr_ports_free(struct mr_ports *ports)
 	free(ports);
 }
 
-/*
- * For these sockets the kernel would believe anybody's "fragmentation needed" or "packet too big",
- * and the dataplane, which asks it how much fits, would drop what does: for ten minutes, again and
- * again. Best effort: without it the port is held all the same.
- */
-static void ignore_path_mtu(int family, int fd)
-{
-	const int mode4 = IP_PMTUDISC_INTERFACE, mode6 = IPV6_PMTUDISC_INTERFACE;
-
-	(void)setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &mode4, sizeof(mode4));
-	if (family == AF_INET6)
-		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &mode6, sizeof(mode6));
-}
-
 static int bind_wildcard(int family, uint16_t port)
 {
 	const struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
@@ -149,7 +135,6 @@ static int bind_wildcard(int family, uint16_t port)
 		return -errno;
 	/* Nobody reads: what slips past the dataplane is to cost next to nothing. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &smallest, sizeof(smallest));
-	ignore_path_mtu(family, fd);
 	if ((family == AF_INET6 &&
 		    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0) ||
 		bind(fd, addr, family == AF_INET6 ? sizeof(in6) : sizeof(in4)) < 0) {

@@ -81,9 +81,6 @@ static int route_take(const struct nlmsghdr *message, void *context)
 			(void)mr_addr_from_octets(header->rtm_family, mnl_attr_get_payload(attr),
 				mnl_attr_get_payload_len(attr), &route->source);
 			break;
-		case RTA_METRICS:
-			route->mtu = metrics_mtu(attr);
-			break;
 		}
 	}
 	return 0;
@@ -97,9 +94,21 @@ static void path_add(struct mr_route *route, uint32_t ifindex)
 		route->paths[route->n_paths++] = ifindex;
 }
 
-/* The answer to "which entry of the table matches": here for the other ways of a multipath route.
+static void paths_take(const struct nlattr *multipath, struct mr_route *route)
+{
+	const struct rtnexthop *hop = mnl_attr_get_payload(multipath);
+	int left = mnl_attr_get_payload_len(multipath);
+
+	for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
+		path_add(route, (uint32_t)hop->rtnh_ifindex);
+}
+
+/*
+ * The answer to "which entry of the table matches": the other ways of a multipath route, and the
+ * MTU that it was given. The first answer's could be a path MTU, which whoever forges ICMP errors
+ * chooses.
  */
-static int paths_take(const struct nlmsghdr *message, void *context)
+static int entry_take(const struct nlmsghdr *message, void *context)
 {
 	struct mr_route *route = context;
 	const struct nlattr *attr;
@@ -108,12 +117,14 @@ static int paths_take(const struct nlmsghdr *message, void *context)
 		mnl_nlmsg_get_payload_len(message) < sizeof(struct rtmsg))
 		return 0;
 	mnl_attr_for_each (attr, message, sizeof(struct rtmsg)) {
-		if (mnl_attr_get_type(attr) != RTA_MULTIPATH)
-			continue;
-		const struct rtnexthop *hop = mnl_attr_get_payload(attr);
-		int left = mnl_attr_get_payload_len(attr);
-		for (; RTNH_OK(hop, left); left -= RTNH_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
-			path_add(route, (uint32_t)hop->rtnh_ifindex);
+		switch (mnl_attr_get_type(attr)) {
+		case RTA_MULTIPATH:
+			paths_take(attr, route);
+			break;
+		case RTA_METRICS:
+			route->mtu = metrics_mtu(attr);
+			break;
+		}
 	}
 	return 0;
 }
@@ -161,13 +172,13 @@ int mr_route_get(
 	}
 	if (error)
 		return error;
+	/* A refusal of this second question costs no more than what it would have told. */
+	if (route.type == MR_ROUTE_UNICAST && !query->one_path)
+		(void)ask(netlink, query, RTM_F_FIB_MATCH, entry_take, &route);
 	if (!route.mtu) {
 		const struct mr_iface *iface = mr_netlink_iface(netlink, route.oif);
 		route.mtu = iface ? iface->mtu : 0;
 	}
-	/* A refusal of this second question costs no more than the other way not being known. */
-	if (route.type == MR_ROUTE_UNICAST && !query->one_path)
-		(void)ask(netlink, query, RTM_F_FIB_MATCH, paths_take, &route);
 	*ret_route = route;
 	return 0;
 }

@@ -40,7 +40,7 @@ struct mr_route {
 	/* all of them, `oif` too; one for each path: an interface may stand there twice */
 	uint32_t paths[MR_ROUTE_PATHS_MAX];
 	size_t n_paths;         /* 0: it is not a multipath route, or was asked for one path */
-	uint32_t mtu;           /* the route's, else the interface's; octets of IP packet */
+	uint32_t mtu;           /* as configured: the route's, else the interface's */
 	struct mr_addr gateway; /* next hop; equals the destination if on_link. May be of the
 				   other family (RFC 5549) */
 	struct mr_addr source;  /* what the kernel would send from: U of a session */

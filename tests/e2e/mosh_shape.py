@@ -3,8 +3,9 @@
 """Datagrams of mosh's shape, for the cases that need no terminal.
 
   mosh_shape.py answer ADDRESS PORT NAME     a target: answers each datagram with NAME and its text
-  mosh_shape.py ask ADDRESS PORT TEXT [SECONDS]
-                                             a client: sends TEXT until an answer comes, prints that
+  mosh_shape.py ask ADDRESS PORT TEXT [SECONDS [OCTETS]]
+                                             a client: sends TEXT until an answer comes, prints that;
+                                             both are so long at least
   mosh_shape.py strangers ADDRESS PORT COUNT that many clients that get no answer, until killed
 
 The first 8 octets are mosh's nonce: the direction in the top bit, then a sequence number. Nothing is
@@ -25,8 +26,8 @@ def udp(address):
     return socket.socket(family, socket.SOCK_DGRAM)
 
 
-def payload(nonce, text):
-    return struct.pack("!Q", nonce) + text.encode().ljust(40, b"\0")
+def payload(nonce, text, octets=48):
+    return (struct.pack("!Q", nonce) + text.encode()).ljust(octets, b"\0")
 
 
 def text_of(datagram):
@@ -42,11 +43,12 @@ def answer(address, port, name):
             datagram, client = sock.recvfrom(2048)
             if len(datagram) < 24:
                 continue
-            sock.sendto(payload(TO_CLIENT | sequence, f"{name} {text_of(datagram)}"), client)
+            text = f"{name} {text_of(datagram)}"
+            sock.sendto(payload(TO_CLIENT | sequence, text, len(datagram)), client)
             sequence += 1
 
 
-def ask(address, port, text, seconds=PATIENCE):
+def ask(address, port, text, seconds=PATIENCE, octets=48):
     end = time.monotonic() + float(seconds)
     with udp(address) as sock:
         sock.settimeout(0.25)
@@ -55,7 +57,7 @@ def ask(address, port, text, seconds=PATIENCE):
         sequence = int(time.time() * 10) % (1 << 32)
         while time.monotonic() < end:
             try:
-                sock.send(payload(sequence, text))
+                sock.send(payload(sequence, text, int(octets)))
                 sequence += 1
                 print(text_of(sock.recv(2048)))
                 return 0

@@ -6,12 +6,8 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <netinet/ip.h>
-#include <netinet/ip_icmp.h>
-#include <netinet/udp.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -150,86 +146,6 @@ Test(ports, without_file_descriptors_ports_are_given_but_not_held)
 		cr_assert_eq(mr_ports_take(poor, 0, &port), 0);
 	cr_assert_eq(mr_ports_held(poor), 4, "the other half is for users' connections");
 	mr_ports_free(poor);
-}
-
-/* The path MTU that the kernel now believes in, to an address. */
-static int path_mtu(const struct sockaddr_in *to)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), mtu = 0;
-	socklen_t size = sizeof(mtu);
-
-	cr_assert_eq(connect(fd, (const struct sockaddr *)to, sizeof(*to)), 0);
-	cr_assert_eq(getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &size), 0);
-	close(fd);
-	return mtu;
-}
-
-static uint16_t checksum(const void *data, size_t size)
-{
-	const uint16_t *word = data;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < size / 2; i++)
-		sum += word[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t) ~(sum + (sum >> 16));
-}
-
-/* "Fragmentation needed" about a datagram from a port of this host to a client. */
-static void forge_too_big(const struct sockaddr_in *from, const struct sockaddr_in *to)
-{
-	struct {
-		struct icmphdr icmp;
-		struct iphdr ip;
-		struct udphdr udp;
-	} error = {
-		.icmp = {.type = ICMP_DEST_UNREACH,
-			.code = ICMP_FRAG_NEEDED,
-			.un.frag.mtu = htons(600)},
-		.ip = {.version = 4,
-			.ihl = 5,
-			.ttl = 64,
-			.protocol = IPPROTO_UDP,
-			.tot_len = htons(1280),
-			.saddr = from->sin_addr.s_addr,
-			.daddr = to->sin_addr.s_addr},
-		.udp = {.source = from->sin_port, .dest = to->sin_port, .len = htons(1260)},
-	};
-	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
-
-	error.ip.check = checksum(&error.ip, sizeof(error.ip));
-	error.icmp.checksum = checksum(&error, sizeof(error));
-	/* Through the loopback: the kernel has taken it in when this returns. */
-	cr_assert_eq(
-		sendto(fd, &error, sizeof(error), 0, (const struct sockaddr *)from, sizeof(*from)),
-		(ssize_t)sizeof(error));
-	close(fd);
-}
-
-/* The dataplane asks the kernel how much fits: forged errors must not make that less. */
-Test(ports, a_held_port_takes_nobodys_word_for_a_path_mtu)
-{
-	struct sockaddr_in bastion = {.sin_family = AF_INET}, client = {.sin_family = AF_INET};
-	uint16_t port;
-	int fd;
-
-	cr_assert_eq(system("ip link set lo up && ip link add v0 type veth peer name v1 && "
-			    "ip link set v0 up && ip link set v1 up && "
-			    "ip addr add 203.0.113.7/24 dev v0"),
-		0);
-	inet_pton(AF_INET, "203.0.113.7", &bastion.sin_addr);
-	inet_pton(AF_INET, "203.0.113.50", &client.sin_addr);
-	client.sin_port = htons(40000);
-	fd = local_program(AF_INET, 42000);
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(mr_ports_take(ports, 0, &port), 0);
-	bastion.sin_port = htons(port);
-	forge_too_big(&bastion, &client);
-	cr_expect_eq(path_mtu(&client), 1500, "%d", path_mtu(&client));
-	bastion.sin_port = htons(42000);
-	forge_too_big(&bastion, &client);
-	cr_expect_eq(path_mtu(&client), 600, "any other socket does, or this tests nothing");
-	close(fd);
 }
 
 Test(ports, ranges_that_make_no_sense_are_refused)
