@@ -190,7 +190,8 @@ typedef void mr_session_done_fn(void *context, int error, uint64_t id, const str
 /**
  * Opens a session. 0: under way, `done` follows when it is on disk and forwarding. 1: the same
  * owner, target and label have one already, `*ret_id` is it and `done` is not called. While such
- * an open is still under way, 0, and both get the same answer.
+ * an open is still under way, 0, and both get the same answer. An `idle_s` that is given and is
+ * another one than that session's takes its place; then 0 as well, and `done` when it is on disk.
  *
  * A failure, here or in `done`, leaves nothing behind: -EINVAL a field out of its range; -EDQUOT
  * the quota; -ENOSPC max_sessions, no free public port, or no free block of upstream ports at this

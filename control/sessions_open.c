@@ -203,26 +203,75 @@ static void finish_open(struct session *session)
 	mr_session_answer(session, 0, NULL);
 }
 
+static int put_row(struct session *session, mr_store_done_fn *done)
+{
+	struct mr_store *store = session->sessions->config.store;
+	struct mr_store_row row;
+
+	mr_session_row(session, &row);
+	return store->ops->put(store, &row, done, session);
+}
+
 static void on_row_put(void *context, int error, const struct mr_why *why)
 {
 	struct session *session = context;
 	struct mr_sessions *sessions = session->sessions;
 
 	mr_sessions_note_store(sessions, error, why);
-	if (!error) {
-		finish_open(session);
+	if (error && !session->stored) {
+		sessions->n_opening--;
+		mr_session_answer(session, -EIO, why);
+		mr_session_free(session);
 		return;
 	}
-	sessions->n_opening--;
-	mr_session_answer(session, -EIO, why);
-	mr_session_free(session);
+	session->stored = true;
+	/* Should that fail, the row of before stays: a session all the same. */
+	if (session->changed && !error) {
+		session->changed = false;
+		if (put_row(session, on_row_put) == 0)
+			return;
+	}
+	finish_open(session);
+}
+
+static void on_row_changed(void *context, int error, const struct mr_why *why)
+{
+	struct session *session = context;
+
+	mr_sessions_note_store(session->sessions, error, why);
+	session->n_changing--;
+	/* One that is being closed meanwhile answers everybody when that is done. */
+	if (session->n_changing == 0 && session->life == LIFE_OPEN)
+		mr_session_answer(session, error ? -EIO : 0, why);
+}
+
+/*
+ * The newest request's idle timeout counts, from now on and after a restart. False: there is
+ * nothing to wait for.
+ */
+static bool change_idle(struct session *session, uint32_t idle_s, int *ret_error)
+{
+	uint32_t before = session->info.idle_s;
+
+	*ret_error = 0;
+	if (!idle_s || idle_s == before)
+		return session->n_changing > 0;
+	session->info.idle_s = idle_s;
+	if (session->life == LIFE_OPENING) {
+		session->changed = true;
+		return true;
+	}
+	*ret_error = put_row(session, on_row_changed);
+	if (*ret_error < 0)
+		session->info.idle_s = before;
+	else
+		session->n_changing++;
+	return *ret_error == 0;
 }
 
 int mr_sessions_open(struct mr_sessions *sessions, const struct mr_session_open *open,
 	mr_session_done_fn *done, void *context, uint64_t *ret_id, struct mr_why *ret_why)
 {
-	struct mr_store *store = sessions->config.store;
-	struct mr_store_row row;
 	struct waiter *waiter;
 	struct session *session;
 	int r = check_open(open, ret_why);
@@ -231,21 +280,28 @@ int mr_sessions_open(struct mr_sessions *sessions, const struct mr_session_open 
 		return r;
 	session = mr_session_find_key(sessions, open->uid, &open->target, open->target_port,
 		open->label && open->label[0] ? open->label : NULL);
-	if (session && session->life == LIFE_OPEN) {
-		*ret_id = session->info.id;
-		return 1;
-	}
 	waiter = malloc(sizeof(*waiter));
 	if (!waiter)
 		return fail(ret_why, -ENOMEM, "opening a session: out of memory");
 	*waiter = (struct waiter){.done = done, .context = context};
-	if (!session) {
+	if (session) {
+		bool waits = change_idle(session, open->idle_s, &r);
+
+		if (r < 0)
+			fail(ret_why, r, "too many sessions are being opened; try again");
+		else if (session->life == LIFE_OPEN && !waits)
+			r = 1;
+		if (r != 0) {
+			free(waiter);
+			*ret_id = session->info.id;
+			return r;
+		}
+	} else {
 		r = check_limits(sessions, open, ret_why);
 		if (r == 0)
 			r = make(sessions, open, &session, ret_why);
 		if (r == 0) {
-			mr_session_row(session, &row);
-			r = store->ops->put(store, &row, on_row_put, session);
+			r = put_row(session, on_row_put);
 			if (r < 0) {
 				fail(ret_why, r, "too many sessions are being opened; try again");
 				mr_session_free(session);

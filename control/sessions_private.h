@@ -80,6 +80,11 @@ struct session {
 	int64_t unreachable_ns;   /* when watchers were told last */
 	struct mr_runt_state runt;
 
+	bool stored;  /* LIFE_OPENING: a row of it is durable */
+	bool changed; /* LIFE_OPENING: that is not how it is any more */
+	unsigned
+		n_changing; /* LIFE_OPEN: rows of it on their way, with openers who wait for them */
+
 	int error; /* LIFE_UNDOING, or what uninstalling met */
 	struct mr_why *why;
 	struct waiter *waiters;

@@ -268,6 +268,64 @@ Test(sessions, when_one_pool_is_full_the_next_one_is_used)
 	}
 }
 
+static uint32_t idle_of(uint64_t id)
+{
+	return mr_sessions_find(bed.sessions, id)->idle_s;
+}
+
+Test(sessions, the_newest_idle_timeout_that_is_asked_for_counts)
+{
+	struct mr_session_open open = bed_target(1);
+	struct bed_done one = {0}, two = {0};
+	uint64_t id, again;
+
+	/* while the first open is under way */
+	open.idle_s = 100;
+	cr_assert_eq(mr_sessions_open(bed.sessions, &open, bed_on_done, &one, &id, &bed.why), 0);
+	open.idle_s = 200;
+	cr_assert_eq(mr_sessions_open(bed.sessions, &open, bed_on_done, &two, &again, &bed.why), 0);
+	bed_wait(&bed, &one);
+	bed_wait(&bed, &two);
+	cr_assert_eq(two.id, id);
+	cr_assert_eq(idle_of(id), 200);
+	bed_stop(&bed);
+	bed_start(&bed, true);
+	cr_assert_eq(idle_of(id), 200);
+
+	/* later on */
+	open.idle_s = 300;
+	cr_assert_eq(bed_open(&bed, &open), id);
+	cr_assert_eq(idle_of(id), 300);
+	open.idle_s = 0;
+	cr_assert_eq(mr_sessions_open(bed.sessions, &open, NULL, NULL, &again, &bed.why), 1);
+	open.idle_s = 300;
+	cr_assert_eq(mr_sessions_open(bed.sessions, &open, NULL, NULL, &again, &bed.why), 1);
+	cr_assert_eq(mr_sessions_count_uid(bed.sessions, open.uid), 1);
+	bed_stop(&bed);
+	bed_start(&bed, true);
+	cr_assert_eq(idle_of(id), 300);
+	bed_check_whole(&bed);
+}
+
+Test(sessions, a_session_that_is_closed_while_it_changes_answers_everybody)
+{
+	struct mr_session_open open = bed_target(1);
+	struct bed_done changed = {0}, closed = {0};
+	uint64_t id = bed_open(&bed, &open), again;
+
+	open.idle_s = 300;
+	cr_assert_eq(
+		mr_sessions_open(bed.sessions, &open, bed_on_done, &changed, &again, &bed.why), 0);
+	cr_assert_eq(
+		mr_sessions_close(bed.sessions, id, MR_SESSION_END_CLOSED, bed_on_done, &closed),
+		0);
+	bed_wait(&bed, &changed);
+	bed_wait(&bed, &closed);
+	cr_assert_eq(closed.error, 0);
+	cr_assert_null(mr_sessions_find(bed.sessions, id));
+	bed_check_whole(&bed);
+}
+
 Test(sessions, draining_refuses_only_what_is_new)
 {
 	struct mr_session_open open = bed_target(1);
