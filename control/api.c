@@ -162,8 +162,19 @@ bool mr_api_is_admin(const struct mr_api *api, const struct mr_rpc_request *requ
 	return mr_policy_is_admin(&api->config->policy, mr_rpc_request_identity(request));
 }
 
+bool mr_api_may_ask_about(
+	const struct mr_api *api, const struct mr_rpc_request *request, const char *user)
+{
+	const struct mr_identity *who = mr_rpc_request_identity(request);
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", (unsigned)who->uid);
+	return !strcmp(user, who->name) || !strcmp(user, number) || mr_api_is_admin(api, request);
+}
+
 void mr_api_clear(struct mr_api *api)
 {
 	mr_quota_clear(&api->quota);
+	mr_quota_clear(&api->doctors);
 	mr_quota_clear(&api->denials);
 }

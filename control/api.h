@@ -39,8 +39,8 @@ struct mr_api {
 	void *context;
 	bool stopping; /* nothing above may be touched any more */
 
-	/* The api's own: opens, and denials that are worth a line in the log. */
-	struct mr_quota quota, denials;
+	/* The api's own: opens, examinations, and denials that are worth a line in the log. */
+	struct mr_quota quota, doctors, denials;
 };
 
 /** mr_rpc_dispatch_fn; `context` is the struct mr_api. */

@@ -13,6 +13,10 @@
 #define SESSIONS_MAX 2048
 #define TARGETS_MAX  256
 
+/* It looks at all sockets of the host, which takes 50 ms and more: of the loop's time, so of
+ * everybody's. */
+#define DOCTORS_PER_MINUTE 20
+
 struct targets {
 	struct mr_addr addresses[TARGETS_MAX];
 	size_t n;
@@ -71,6 +75,21 @@ static void find_targets(
 	mr_sessions_list(api->sessions, &cursor, SESSIONS_MAX, &filter, on_session, ret_targets);
 }
 
+/* False: the request has been answered. */
+static bool admit(struct mr_api *api, struct mr_rpc_request *request)
+{
+	uint64_t wait_ns = 0;
+
+	if (mr_api_is_admin(api, request) ||
+		!mr_quota_take(&api->doctors, mr_rpc_request_identity(request)->uid,
+			DOCTORS_PER_MINUTE, uv_hrtime(), &wait_ns))
+		return true;
+	mr_rpc_request_fail(request, MR_RPC_LIMIT,
+		"limit reached: each user may ask the doctor %d times a minute; try again in %u s",
+		DOCTORS_PER_MINUTE, (unsigned)(wait_ns / MR_SECOND) + 1);
+	return false;
+}
+
 void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *params)
 {
 	const struct mr_config *config = api->config;
@@ -99,6 +118,8 @@ void mr_api_doctor(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 	json_t *result = NULL;
 	int r;
 
+	if (!admit(api, request))
+		return;
 	find_targets(api, request, &targets);
 	doctor.targets = targets.addresses;
 	doctor.n_targets = targets.n;

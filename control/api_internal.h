@@ -26,6 +26,13 @@ const char *mr_api_text(json_t *params, const char *name);
 bool mr_api_is_admin(const struct mr_api *api, const struct mr_rpc_request *request);
 
 /**
+ * May the asker ask about the user of this name or number? About themselves, and administrators
+ * about everybody. Known without a look-up: those take time, and would tell who exists.
+ */
+bool mr_api_may_ask_about(
+	const struct mr_api *api, const struct mr_rpc_request *request, const char *user);
+
+/**
  * The session that "id" names, if the asker may see it. NULL: the request has been answered with
  * why not.
  */

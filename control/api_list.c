@@ -369,6 +369,12 @@ static void start(struct listing *listing)
 	mr_rpc_request_stream(listing->request, on_slice, listing_free, listing);
 }
 
+static void refuse_others(struct mr_rpc_request *request)
+{
+	mr_rpc_request_fail(request, MR_RPC_DENIED,
+		"denied: only administrators may list the sessions of other users");
+}
+
 static void on_user(void *context, int error, const struct mr_identity *who)
 {
 	struct listing *listing = context;
@@ -387,8 +393,7 @@ static void on_user(void *context, int error, const struct mr_identity *who)
 	if (who->uid != mr_rpc_request_identity(request)->uid &&
 		!mr_api_is_admin(listing->api, request)) {
 		listing_free(listing);
-		mr_rpc_request_fail(request, MR_RPC_DENIED,
-			"denied: only administrators may list the sessions of other users");
+		refuse_others(request);
 		return;
 	}
 	listing->filter.by_uid = true;
@@ -416,6 +421,11 @@ void mr_api_list(struct mr_api *api, struct mr_rpc_request *request, json_t *par
 		listing->filter.by_uid = !mr_api_is_admin(api, request);
 		listing->filter.uid = mr_rpc_request_identity(request)->uid;
 		start(listing);
+		return;
+	}
+	if (!mr_api_may_ask_about(api, request, user)) {
+		listing_free(listing);
+		refuse_others(request);
 		return;
 	}
 	r = mr_identity_by_name(api->identities, user, on_user, listing);

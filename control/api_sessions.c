@@ -155,7 +155,7 @@ static bool admit(struct mr_api *api, struct mr_rpc_request *request, struct mr_
 	const struct mr_identity *who = mr_rpc_request_identity(request);
 	const struct mr_rule *rule;
 	char why[512];
-	uint64_t wait_ns;
+	uint64_t wait_ns = 0;
 
 	*ret_rate = 0;
 	if (mr_api_check_target(

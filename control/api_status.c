@@ -166,6 +166,12 @@ struct inquiry {
 	uint16_t port; /* 0: whichever */
 };
 
+static void refuse_others(struct mr_rpc_request *request)
+{
+	mr_rpc_request_fail(
+		request, MR_RPC_DENIED, "denied: only administrators may ask about other users");
+}
+
 static void on_asked_about(void *context, int error, const struct mr_identity *who)
 {
 	struct inquiry inquiry = *(struct inquiry *)context;
@@ -187,8 +193,7 @@ static void on_asked_about(void *context, int error, const struct mr_identity *w
 	}
 	if (who->uid != mr_rpc_request_identity(request)->uid &&
 		!mr_api_is_admin(inquiry.api, request)) {
-		mr_rpc_request_fail(request, MR_RPC_DENIED,
-			"denied: only administrators may ask about other users");
+		refuse_others(request);
 		return;
 	}
 	allowed = !mr_api_check_target(
@@ -205,9 +210,15 @@ static void on_asked_about(void *context, int error, const struct mr_identity *w
 void mr_api_policy(struct mr_api *api, struct mr_rpc_request *request, json_t *params)
 {
 	const char *target = mr_api_text(params, "target");
-	struct inquiry *inquiry = malloc(sizeof(*inquiry));
+	const char *user = mr_api_text(params, "user");
+	struct inquiry *inquiry;
 	int r;
 
+	if (!mr_api_may_ask_about(api, request, user)) {
+		refuse_others(request);
+		return;
+	}
+	inquiry = malloc(sizeof(*inquiry));
 	if (!inquiry) {
 		mr_rpc_request_fail(request, MR_RPC_FAILED, "out of memory");
 		return;
@@ -222,8 +233,7 @@ void mr_api_policy(struct mr_api *api, struct mr_rpc_request *request, json_t *p
 			target);
 		return;
 	}
-	r = mr_identity_by_name(
-		api->identities, mr_api_text(params, "user"), on_asked_about, inquiry);
+	r = mr_identity_by_name(api->identities, user, on_asked_about, inquiry);
 	if (r) {
 		free(inquiry);
 		mr_rpc_request_fail(request, MR_RPC_FAILED, "policy: user: %s", strerror(-r));

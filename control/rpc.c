@@ -2,8 +2,9 @@
 /*
  * rpc.c - connections of the setup socket: reading lines, keeping answers in order, writing.
  *
- * A connection makes progress in turns (client_run): a few requests or one slice of a long answer,
- * then it is the next one's turn. Nothing is read while answers wait to be written.
+ * A connection makes progress in turns alone (rpc_turns.c): a few requests or one slice of a long
+ * answer, then it is the next one's. Nothing is read while requests wait to be taken, or answers to
+ * be written.
  */
 #include "rpc.h"
 
@@ -12,13 +13,12 @@
 
 #include "rpc_internal.h"
 
-#define TURN_REQUESTS 64     /* requests of one connection before the next one's turn */
-#define OUT_HIGH      262144 /* octets of answers that wait before requests do */
+#define TURN_REQUESTS 64      /* requests of one connection before the next one's turn, */
+#define TURN_NS       1000000 /* and when no more of them are begun */
+#define OUT_HIGH      262144  /* octets of answers that wait before requests do */
 #define IN_START      4096
 #define IN_MAX        (MR_RPC_LINE_MAX + 1)
 #define KEEP_SIZE     16384 /* a buffer of an idle connection that is larger is given back */
-
-static void client_run(struct mr_rpc_client *client);
 
 /* Input, line by line. */
 
@@ -136,7 +136,7 @@ static void on_written(uv_write_t *write, int status)
 	if (status < 0)
 		client->cut = true;
 	if (!client->closing)
-		client_run(client);
+		mr_rpc_client_wake(client);
 }
 
 static void write_out(struct mr_rpc_client *client)
@@ -206,19 +206,28 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		return;
 	else
 		client->in_len += (size_t)n;
-	client_run(client);
+	uv_read_stop(stream);
+	client->reading = false;
+	mr_rpc_client_wake(client);
+}
+
+/* So many answers wait, to be written or for others before them, that requests have to. */
+static bool is_full(const struct mr_rpc_client *client)
+{
+	return client->out.len + client->held >= OUT_HIGH;
 }
 
 static bool may_read(const struct mr_rpc_client *client)
 {
 	return client->identified && !client->eof && !client->cut &&
-		client->n_requests < MR_RPC_IN_FLIGHT_MAX && client->out.len < OUT_HIGH &&
+		client->n_requests < MR_RPC_IN_FLIGHT_MAX && !is_full(client) &&
 		!(client->head && client->head->slice) && client->in_len < IN_MAX;
 }
 
-static void update_reading(struct mr_rpc_client *client)
+/* `due`: there may be a whole line left. */
+static void update_reading(struct mr_rpc_client *client, bool due)
 {
-	bool want = may_read(client);
+	bool want = !due && may_read(client);
 
 	if (want == client->reading)
 		return;
@@ -248,13 +257,13 @@ static void update_deadline(struct mr_rpc_client *client)
 /* May a request be taken now? */
 static bool may_take(const struct mr_rpc_client *client)
 {
-	return !client->cut && client->n_requests < MR_RPC_IN_FLIGHT_MAX &&
-		client->out.len < OUT_HIGH && !(client->head && client->head->slice);
+	return !client->cut && client->n_requests < MR_RPC_IN_FLIGHT_MAX && !is_full(client) &&
+		!(client->head && client->head->slice);
 }
 
-/* One turn of a connection. */
-static void client_run(struct mr_rpc_client *client)
+void mr_rpc_client_turn(struct mr_rpc_client *client)
 {
+	uint64_t end_ns = uv_hrtime() + TURN_NS;
 	unsigned turn = TURN_REQUESTS;
 
 	if (client->running || client->closing)
@@ -264,7 +273,7 @@ static void client_run(struct mr_rpc_client *client)
 		/* The next line's time begins when this one is done with. */
 		client->half_line_ms = 0;
 		collect_answers(client);
-		turn--;
+		turn = uv_hrtime() < end_ns ? turn - 1 : 0;
 	}
 	if (collect_answers(client) && client->out.len < OUT_HIGH) {
 		run_slice(client);
@@ -272,7 +281,7 @@ static void client_run(struct mr_rpc_client *client)
 		turn = 0;
 	}
 	write_out(client);
-	update_reading(client);
+	update_reading(client, !turn);
 	update_deadline(client);
 	client->running = false;
 	if (client->cut ||
@@ -281,11 +290,6 @@ static void client_run(struct mr_rpc_client *client)
 		mr_rpc_client_close(client);
 	else if (!turn && client->out.len < OUT_HIGH)
 		mr_rpc_client_wake(client);
-}
-
-void mr_rpc_client_turn(struct mr_rpc_client *client)
-{
-	client_run(client);
 }
 
 bool mr_rpc_client_is_idle(const struct mr_rpc_client *client)

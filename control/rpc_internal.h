@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rpc_internal.h - what rpc.c (one connection), rpc_request.c (one request) and rpc_server.c (all
- * connections) share.
+ * rpc_internal.h - what rpc.c (one connection), rpc_request.c (one request), rpc_turns.c (whose
+ * turn it is) and rpc_server.c (all connections) share.
  */
 #ifndef MR_CONTROL_RPC_INTERNAL_H
 #define MR_CONTROL_RPC_INTERNAL_H
@@ -27,8 +27,8 @@ struct mr_rpc_client {
 	uv_write_t write;
 	struct mr_rpc_server *server;
 	struct mr_rpc_client *prev, *next;
-	struct mr_rpc_client *next_ready;
-	uid_t uid;
+	struct mr_rpc_user *user;         /* NULL: refused before it was known */
+	struct mr_rpc_client *next_ready; /* of the same user's */
 	struct mr_identity who;
 
 	char *in; /* what was read: in_len octets from in_at on, in_scanned of them no newline */
@@ -36,6 +36,7 @@ struct mr_rpc_client {
 
 	struct mr_rpc_request *head, **tail; /* in the order of their coming */
 	unsigned n_requests;
+	size_t held; /* octets of answers that wait for those before them */
 
 	struct mr_json out;   /* answers in order, to be written next */
 	struct mr_json wire;  /* being written */
@@ -59,6 +60,15 @@ struct mr_rpc_client {
 	bool closed;  /* and done */
 };
 
+/* Whoever has a connection. */
+struct mr_rpc_user {
+	struct mr_rpc_user *next, *next_ready;
+	struct mr_rpc_client *ready, **ready_tail; /* wait for their turn */
+	uid_t uid;
+	unsigned n_clients; /* that are not closing */
+	unsigned n_links;   /* of connections to this: until they are freed */
+};
+
 struct mr_rpc_server {
 	struct mr_rpc_config config;
 	char *path;
@@ -68,8 +78,9 @@ struct mr_rpc_server {
 	struct mr_rpc_client *clients;
 	size_t n_clients;
 	uint64_t n_requests, n_denied; /* ever */
-	struct mr_rpc_client *ready, **ready_tail;
-	unsigned handles; /* that are not closed yet */
+	struct mr_rpc_user *users;
+	struct mr_rpc_user *ready, **ready_tail; /* those with connections that wait */
+	unsigned handles;                        /* that are not closed yet */
 	bool closing;
 };
 
@@ -90,17 +101,33 @@ void mr_rpc_request_free(struct mr_rpc_request *request);
 /** One turn of a connection. */
 void mr_rpc_client_turn(struct mr_rpc_client *client);
 
-/** Gives it a turn soon; from whatever place. A closed one is freed when nothing is left of it. */
-void mr_rpc_client_wake(struct mr_rpc_client *client);
-
 /** Begins to close. */
 void mr_rpc_client_close(struct mr_rpc_client *client);
+
+/** Frees a closed one if nobody works on a request of it any more. */
+void mr_rpc_client_reap(struct mr_rpc_client *client);
 
 /** Does it neither want nor wait for anything? */
 bool mr_rpc_client_is_idle(const struct mr_rpc_client *client);
 
 /** Forgets all answers, and the requests that nobody works on. */
 void mr_rpc_client_drop_answers(struct mr_rpc_client *client);
+
+/* rpc_turns.c */
+
+/** Gives it a turn soon; from whatever place. A closed one is freed when nothing is left of it. */
+void mr_rpc_client_wake(struct mr_rpc_client *client);
+
+/** Nobody waits for a turn any more. */
+void mr_rpc_server_end_turns(struct mr_rpc_server *server);
+
+/** Whose a new connection is, counted as such. NULL: out of memory. */
+struct mr_rpc_user *mr_rpc_user_get(struct mr_rpc_server *server, uid_t uid);
+
+/** When a connection is freed; it has been taken off `n_clients` before. NULL is allowed. */
+void mr_rpc_user_put(struct mr_rpc_server *server, struct mr_rpc_user *user);
+
+/* rpc_server.c */
 
 /** There is a line to be finished, or something to be read by a peer. */
 void mr_rpc_server_watch_deadlines(struct mr_rpc_server *server);

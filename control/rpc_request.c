@@ -36,6 +36,8 @@ void mr_rpc_request_end_stream(struct mr_rpc_request *request)
 
 void mr_rpc_request_free(struct mr_rpc_request *request)
 {
+	if (request->done)
+		request->client->held -= request->text.len;
 	mr_rpc_request_end_stream(request);
 	mr_json_clear(&request->id);
 	mr_json_clear(&request->text);
@@ -66,6 +68,7 @@ static void request_done(struct mr_rpc_request *request)
 {
 	assert(!request->done);
 	request->done = true;
+	request->client->held += request->text.len;
 	mr_rpc_client_wake(request->client);
 }
 

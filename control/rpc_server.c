@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * rpc_server.c - the setup socket itself: accepting, identities, turns, deadlines, and how many
+ * rpc_server.c - the setup socket itself: accepting, identities, deadlines, and how many
  * connections there may be.
  */
 #include <errno.h>
@@ -46,8 +46,7 @@ static void server_free_when_done(struct mr_rpc_server *server)
 	free(server);
 }
 
-/* Frees a closed connection once nobody works on a request of it any more. */
-static void client_reap(struct mr_rpc_client *client)
+void mr_rpc_client_reap(struct mr_rpc_client *client)
 {
 	struct mr_rpc_server *server = client->server;
 
@@ -60,6 +59,7 @@ static void client_reap(struct mr_rpc_client *client)
 		server->clients = client->next;
 	if (client->next)
 		client->next->prev = client->prev;
+	mr_rpc_user_put(server, client->user);
 	client_free(client);
 	server_free_when_done(server);
 }
@@ -69,7 +69,7 @@ static void on_client_closed(uv_handle_t *handle)
 	struct mr_rpc_client *client = handle->data;
 
 	client->closed = true;
-	client_reap(client);
+	mr_rpc_client_reap(client);
 }
 
 void mr_rpc_client_close(struct mr_rpc_client *client)
@@ -78,49 +78,12 @@ void mr_rpc_client_close(struct mr_rpc_client *client)
 		return;
 	client->closing = true;
 	client->server->n_clients--;
+	if (client->user)
+		client->user->n_clients--;
 	if (client->on_close)
 		client->on_close(client->on_close_context);
 	client->on_close = NULL;
 	uv_close((uv_handle_t *)&client->pipe, on_client_closed);
-}
-
-/* Turns. */
-
-static void on_turns(uv_idle_t *turns)
-{
-	struct mr_rpc_server *server = turns->data;
-	struct mr_rpc_client *client = server->ready, *next;
-
-	server->ready = NULL;
-	server->ready_tail = &server->ready;
-	for (; client; client = next) {
-		next = client->next_ready;
-		client->ready = false;
-		if (client->closing)
-			client_reap(client);
-		else
-			mr_rpc_client_turn(client);
-	}
-	if (!server->ready)
-		uv_idle_stop(turns);
-}
-
-void mr_rpc_client_wake(struct mr_rpc_client *client)
-{
-	struct mr_rpc_server *server = client->server;
-
-	/* One that has its turn looks for itself, at its end. */
-	if (client->ready || client->running)
-		return;
-	if (server->closing) {
-		client_reap(client);
-		return;
-	}
-	client->ready = true;
-	client->next_ready = NULL;
-	*server->ready_tail = client;
-	server->ready_tail = &client->next_ready;
-	uv_idle_start(&server->turns, on_turns);
 }
 
 /* Deadlines. */
@@ -171,15 +134,6 @@ void mr_rpc_server_watch_deadlines(struct mr_rpc_server *server)
 
 /* How many there may be. */
 
-static size_t count_uid(const struct mr_rpc_server *server, uid_t uid)
-{
-	size_t n = 0;
-
-	for (struct mr_rpc_client *c = server->clients; c; c = c->next)
-		n += !c->closing && c->uid == uid;
-	return n;
-}
-
 static size_t count_unprivileged(const struct mr_rpc_server *server)
 {
 	size_t n = 0;
@@ -198,7 +152,7 @@ static struct mr_rpc_client *find_idle(
 	for (struct mr_rpc_client *c = server->clients; c; c = c->next) {
 		if (c == newcomer || c->closing || c->privileged || !mr_rpc_client_is_idle(c))
 			continue;
-		if (same_uid && c->uid != newcomer->uid)
+		if (same_uid && c->user != newcomer->user)
 			continue;
 		/* Newer ones come first in the list. */
 		if (!found || c->active_ms <= found->active_ms)
@@ -210,7 +164,7 @@ static struct mr_rpc_client *find_idle(
 /* Makes room for a newcomer at the cost of an idle connection. -EAGAIN: none is idle. */
 static int make_room(struct mr_rpc_server *server, struct mr_rpc_client *newcomer)
 {
-	bool uid_full = count_uid(server, newcomer->uid) > MR_RPC_CLIENTS_UID;
+	bool uid_full = newcomer->user->n_clients > MR_RPC_CLIENTS_UID;
 	struct mr_rpc_client *victim;
 
 	if (newcomer->privileged || (!uid_full && count_unprivileged(server) <= MR_RPC_CLIENTS_MAX))
@@ -237,7 +191,7 @@ static void on_identity(void *context, int error, const struct mr_identity *who)
 
 	client->identified = true;
 	if (client->closing) {
-		client_reap(client);
+		mr_rpc_client_reap(client);
 		return;
 	}
 	if (error || mr_identity_copy(who, &client->who)) {
@@ -280,6 +234,7 @@ static void on_connection(uv_stream_t *listener, int status)
 {
 	struct mr_rpc_server *server = listener->data;
 	struct mr_rpc_client *client = status ? NULL : calloc(1, sizeof(*client));
+	uid_t uid = (uid_t)-1;
 
 	/* Without memory the connection waits in the kernel's queue. */
 	if (!client)
@@ -290,10 +245,10 @@ static void on_connection(uv_stream_t *listener, int status)
 	uv_pipe_init(server->config.loop, &client->pipe, 0);
 	client->pipe.data = client;
 	link_client(server, client);
-	if (uv_accept(listener, (uv_stream_t *)&client->pipe) ||
-		peer_uid(&client->pipe, &client->uid) ||
-		(client->uid && server->n_clients > MR_RPC_CLIENTS_MAX + UNIDENTIFIED_MAX) ||
-		mr_identity_by_uid(server->config.identities, client->uid, on_identity, client)) {
+	if (uv_accept(listener, (uv_stream_t *)&client->pipe) || peer_uid(&client->pipe, &uid) ||
+		!(client->user = mr_rpc_user_get(server, uid)) ||
+		(uid && server->n_clients > MR_RPC_CLIENTS_MAX + UNIDENTIFIED_MAX) ||
+		mr_identity_by_uid(server->config.identities, uid, on_identity, client)) {
 		client->identified = true;
 		mr_rpc_client_close(client);
 	}
@@ -363,8 +318,7 @@ static void close_handles(struct mr_rpc_server *server)
 	uv_close((uv_handle_t *)&server->pipe, on_handle_closed);
 	uv_close((uv_handle_t *)&server->sweep, on_handle_closed);
 	uv_close((uv_handle_t *)&server->turns, on_handle_closed);
-	for (; server->ready; server->ready = server->ready->next_ready)
-		server->ready->ready = false;
+	mr_rpc_server_end_turns(server);
 }
 
 static struct mr_rpc_server *server_new(const struct mr_rpc_config *config)

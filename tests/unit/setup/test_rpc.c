@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ static struct mr_rpc_request *waiting;   /* what "later" left unanswered */
 static struct mr_rpc_client *subscriber; /* NULL: none, or gone */
 static unsigned slices_left;
 static bool privileged;
+static size_t n_taken; /* requests, of everybody */
 static uv_timer_t tick;
 
 /* The methods that the tests use. */
@@ -69,6 +71,7 @@ static void on_request(
 	struct mr_rpc_request *request, const char *method, json_t *params, void *context)
 {
 	(void)context;
+	n_taken++;
 	if (!strcmp(method, "echo")) {
 		answer(request, params);
 	} else if (!strcmp(method, "later")) {
@@ -621,6 +624,87 @@ Test(rpc, administrators_always_get_in)
 		close(fds[i]);
 	free(fds);
 	close(other);
+}
+
+Test(rpc, answers_that_wait_for_an_earlier_one_are_bounded)
+{
+	enum { N = 1000, SIZE = 8192 };
+	int fd = connect_peer(), other = connect_peer();
+	char line[2 * SIZE], *request = request_of(SIZE);
+	size_t before = n_taken, sent = 0;
+
+	/* Its answer is as long. */
+	memcpy(strchr(request, ' '), ",\"params\":{\"a\":\"", 16);
+	memset(strchr(request, ' '), 'x', SIZE - (size_t)(strchr(request, ' ') - request) - 3);
+	memcpy(request + SIZE - 3, "\"}}", 3);
+	send_text(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"later\"}\n");
+	for (unsigned served = 0; sent < N * (SIZE + 1ul) && served < 5; served++) {
+		ssize_t n;
+
+		while ((n = send(fd, request + sent % (SIZE + 1), SIZE + 1 - sent % (SIZE + 1),
+				MSG_NOSIGNAL)) > 0) {
+			sent += (size_t)n;
+			served = 0;
+		}
+		expect_served(other);
+	}
+	cr_expect_lt(n_taken - before, 100, "%zu are held", n_taken - before);
+	answer(waiting, NULL);
+	cr_expect_eq(read_code(fd, line, sizeof(line)), 0);
+	cr_expect_eq(read_code(fd, line, sizeof(line)), 0);
+	cr_expect_gt(strlen(line), SIZE - 100u);
+	close(fd);
+	close(other);
+	free(request);
+}
+
+/* Of this thread alone: the C library would make all threads follow, and some have given that up.
+ */
+static void become(uid_t uid)
+{
+	cr_assert_eq(syscall(SYS_setresuid, -1, uid, -1), 0, "needs root");
+}
+
+/* As another user, whom the kernel tells apart by his effective uid. */
+static int connect_stranger(void)
+{
+	int fd;
+
+	become(64999);
+	fd = connect_peer();
+	become(0);
+	return fd;
+}
+
+Test(rpc, who_has_many_busy_connections_keeps_nobody_else_waiting)
+{
+	enum { N = 300, REQUESTS = 1000 };
+	static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\"}\n";
+	const size_t size = sizeof(request) - 1;
+	char *requests = malloc(REQUESTS * size);
+	int fds[N], other = connect_peer();
+	size_t before;
+
+	cr_assert(requests);
+	cr_assert_eq(chmod(dir, 0755), 0);
+	for (size_t i = 0; i < REQUESTS; i++)
+		memcpy(requests + i * size, request, size);
+	expect_served(other);
+	for (unsigned i = 0; i < N; i++) {
+		fds[i] = connect_stranger();
+		expect_served(fds[i]);
+	}
+	/* As much of it as the sockets take: no turn of the loop in between. */
+	for (unsigned i = 0; i < N; i++)
+		cr_assert_gt(send(fds[i], requests, REQUESTS * size, MSG_NOSIGNAL), 0);
+	before = n_taken;
+	expect_served(other);
+	/* A few stretches of turns, where one turn of each connection alone would be 19,200. */
+	cr_expect_lt(n_taken - before, 10000);
+	for (unsigned i = 0; i < N; i++)
+		close(fds[i]);
+	close(other);
+	free(requests);
 }
 
 /* Notifications. */
