@@ -31,6 +31,23 @@ static int path_of(const struct mr_config *config, const char *suffix, char *buf
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
+/* Never through a link: the directory is the daemon's user's, this process may be root's. */
+static int write_note(const json_t *note, const char *path)
+{
+	FILE *file;
+	int r = 0;
+
+	unlink(path);
+	file = fopen(path, "wxe");
+	if (!file)
+		return -errno;
+	if (json_dumpf(note, file, JSON_COMPACT))
+		r = -EIO;
+	if (fclose(file) && !r)
+		r = -errno;
+	return r;
+}
+
 int mr_attached_note(const struct mr_config *config)
 {
 	char pin_dir[PATH_MAX], state_dir[PATH_MAX], path[PATH_MAX], path_new[PATH_MAX];
@@ -46,9 +63,8 @@ int mr_attached_note(const struct mr_config *config)
 	note = json_pack("{s:s, s:s}", "pin_dir", pin_dir, "state_dir", state_dir);
 	if (!note)
 		return -EILSEQ;
-	if (json_dump_file(note, path_new, JSON_COMPACT))
-		r = -EIO;
-	else if (rename(path_new, path))
+	r = write_note(note, path_new);
+	if (!r && rename(path_new, path))
 		r = -errno;
 	json_decref(note);
 	return r;

@@ -109,14 +109,15 @@ static int choose_user(struct mr_sandbox *sandbox, const struct mr_config *confi
 }
 
 /* The directory of pins, by a descriptor; without one the dataplane says what is wrong with it. */
-static void take_pins(struct mr_sandbox *sandbox, const struct mr_config *config)
+static int take_pins(struct mr_sandbox *sandbox, const struct mr_config *config)
 {
 	if (config->dataplane == MR_DATAPLANE_DPDK)
-		return;
+		return 0;
 	sandbox->pin_fd = mr_user_hand_over_pins(&sandbox->user, config->pin_dir);
 	if (sandbox->pin_fd >= 0)
 		snprintf(sandbox->pin_path, sizeof(sandbox->pin_path), "/proc/self/fd/%d",
 			sandbox->pin_fd);
+	return sandbox->pin_fd < 0 ? sandbox->pin_fd : 0;
 }
 
 static int become_user(struct mr_sandbox *sandbox, const struct mr_config *config,
@@ -127,7 +128,11 @@ static int become_user(struct mr_sandbox *sandbox, const struct mr_config *confi
 	if (r)
 		return mr_why_set(
 			ret_why, r, "the process that stays root can't start: %s", strerror(-r));
-	take_pins(sandbox, config);
+	if (take_pins(sandbox, config) == -ENOTEMPTY)
+		return mr_why_set(ret_why, -ENOTEMPTY,
+			"%.100s is not the daemon's alone, there are directories in it: give it "
+			"another --pin-dir",
+			config->pin_dir);
 	/* Its further groups may be what opens a device or a file to it. */
 	if (initgroups(sandbox->user.name, sandbox->user.gid))
 		return mr_why_set(ret_why, -errno, "groups of user %s: %s", sandbox->user.name,
@@ -161,7 +166,7 @@ int mr_sandbox_enter(struct mr_sandbox *sandbox, const struct mr_config *config,
 	/* Root without CAP_DAC_OVERRIDE is a user like others: what one of them left is taken back.
 	 */
 	mr_user_hand_over(&sandbox->user, config);
-	take_pins(sandbox, config);
+	(void)take_pins(sandbox, config);
 	return keep(when, NULL, ret_why);
 }
 

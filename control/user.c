@@ -85,6 +85,16 @@ static void give(const struct mr_user *user, int dir_fd, const char *name)
 	(void)fchownat(fd, "", user->uid, user->gid, AT_EMPTY_PATH);
 }
 
+/* File systems need not say of what type an entry is. */
+static bool is_directory(int dir_fd, const struct dirent *entry)
+{
+	struct stat st;
+
+	if (entry->d_type != DT_UNKNOWN)
+		return entry->d_type == DT_DIR;
+	return fstatat(dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) || S_ISDIR(st.st_mode);
+}
+
 /* Directories in it say that others keep things here: /run itself, say. */
 static bool is_shared(int dir_fd)
 {
@@ -97,11 +107,21 @@ static bool is_shared(int dir_fd)
 	while ((entry = readdir(dir))) {
 		const char *name = entry->d_name;
 
-		if (entry->d_type == DT_DIR && strcmp(name, ".") && strcmp(name, "..") &&
-			strcmp(name, "lost+found"))
+		if (strcmp(name, ".") && strcmp(name, "..") && strcmp(name, "lost+found") &&
+			is_directory(fd, entry))
 			return true;
 	}
 	return false;
+}
+
+/* Its owner gets in: a daemon that was taken over must not shut its user out of what is its own,
+ * for the next one to run as root. */
+static void open_to_owner(int dir_fd)
+{
+	struct stat st;
+
+	if (!fstat(dir_fd, &st) && (st.st_mode & S_IRWXU) != S_IRWXU)
+		(void)fchmod(dir_fd, (st.st_mode & 07777) | S_IRWXU);
 }
 
 static void give_directory(const struct mr_user *user, const char *path, const char *const *files)
@@ -113,6 +133,7 @@ static void give_directory(const struct mr_user *user, const char *path, const c
 		return;
 	if ((st.st_uid != user->uid || st.st_gid != user->gid) && !is_shared(fd))
 		(void)fchown(fd, user->uid, user->gid);
+	open_to_owner(fd);
 	for (size_t i = 0; files[i]; i++)
 		give(user, fd, files[i]);
 }
@@ -138,6 +159,8 @@ int mr_user_hand_over_pins(const struct mr_user *user, const char *pin_dir)
 			rmdir(pin_dir);
 		return -EINVAL;
 	}
+	if (is_shared(fd))
+		return -ENOTEMPTY;
 	dir = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	while (dir && (entry = readdir(dir)))
 		give(user, fd, entry->d_name);

@@ -33,15 +33,17 @@ void mr_user_current(struct mr_user *ret_user);
 /**
  * Gives run and state directory, with the daemon's files in them, to a user. A directory that holds
  * other directories is not the daemon's alone and stays as it is, and so does a file with a second
- * name elsewhere: who could write here before must not come by what isn't his. Takes root. Says
- * nothing of failures: mr_user_reaches() finds out whether it is enough.
+ * name elsewhere: who could write here before must not come by what isn't his. Nor is a directory
+ * left shut to its owner. Takes root. Says nothing of failures: mr_user_reaches() finds out whether
+ * it is enough.
  */
 void mr_user_hand_over(const struct mr_user *user, const struct mr_config *config);
 
 /**
  * Makes the directory of pins, where there is none and it lies on a BPF file system, and gives it
- * to the user with all that is in it. \return a descriptor (O_PATH) of it: systemd mounts
- * /sys/fs/bpf for root alone, and nobody else gets there by its name. -errno: there is none.
+ * to the user with all that is in it; not if it holds other directories, as /sys/fs/bpf itself
+ * does. \return a descriptor (O_PATH) of it: systemd mounts /sys/fs/bpf for root alone, and nobody
+ * else gets there by its name. -errno: there is none.
  */
 int mr_user_hand_over_pins(const struct mr_user *user, const char *pin_dir);
 

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "attached.h"
 #include "monitor.h"
 #include "user.h"
 
@@ -110,6 +111,38 @@ Test(user, gets_no_directory_that_others_use)
 	mr_user_hand_over(&user, &config);
 	cr_expect_eq(owner(run_dir), 0);
 	cr_expect_eq(owner(state_dir), user.uid);
+}
+
+Test(user, can_not_shut_itself_out_to_have_root_run_the_daemon)
+{
+	struct mr_user nobody;
+	struct mr_why why = {""};
+
+	cr_assert_eq(mr_user_find("nobody", &nobody), 0);
+	mr_user_hand_over(&nobody, &config);
+	cr_assert_eq(chmod(run_dir, 0055), 0);
+	cr_assert_eq(chmod(state_dir, 0), 0);
+	mr_user_hand_over(&nobody, &config);
+	cr_expect_eq(mr_user_reaches(&nobody, &config, &why), 0, "%s", why.text);
+}
+
+Test(user, leaves_no_link_that_root_writes_a_note_through)
+{
+	static char pin_dir[] = "/nonexistent";
+	struct mr_config noted = config;
+	char text[8] = "";
+	int fd;
+
+	noted.pin_dir = pin_dir;
+	write_file(top, "secret", "x");
+	cr_assert_eq(symlink("../secret", path_of(run_dir, MR_ATTACHED_FILE ".new")), 0);
+	cr_expect_eq(mr_attached_note(&noted), 0);
+	fd = open(path_of(top, "secret"), O_RDONLY | O_CLOEXEC);
+	cr_assert_geq(fd, 0);
+	cr_expect_eq(read(fd, text, sizeof(text) - 1), 1);
+	cr_expect_str_eq(text, "x");
+	close(fd);
+	cr_expect_eq(access(path_of(run_dir, MR_ATTACHED_FILE), F_OK), 0);
 }
 
 Test(user, is_asked_whether_it_gets_there)
