@@ -5,9 +5,11 @@
 #include "indices.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-#define NOT_FREE UINT32_MAX
+#define NOT_FREE      UINT32_MAX
+#define QUARANTINE_MS ((uint32_t)(MR_INDICES_QUARANTINE_NS / 1000000))
 
 struct resting {
 	uint32_t index;
@@ -66,12 +68,20 @@ void mr_indices_free(struct mr_indices *indices)
 	free(indices);
 }
 
+/* Nobody may have looked for months: what lies further ahead than a rest is long is past. */
+static bool rests(const struct mr_indices *indices, const struct resting *entry)
+{
+	uint32_t left_ms = entry->until_ms - now_ms(indices);
+
+	return left_ms > 0 && left_ms <= QUARANTINE_MS;
+}
+
 static void end_rests(struct mr_indices *indices)
 {
 	while (indices->ring_n > 0) {
 		struct resting *oldest = &indices->ring[indices->ring_first];
 
-		if ((int32_t)(oldest->until_ms - now_ms(indices)) > 0)
+		if (rests(indices, oldest))
 			break;
 		push(indices, oldest->index);
 		indices->ring_first = (indices->ring_first + 1) % indices->size;
@@ -111,6 +121,6 @@ void mr_indices_release(struct mr_indices *indices, uint32_t index)
 		&indices->ring[(indices->ring_first + indices->ring_n) % indices->size];
 
 	entry->index = index;
-	entry->until_ms = now_ms(indices) + (uint32_t)(MR_INDICES_QUARANTINE_NS / 1000000);
+	entry->until_ms = now_ms(indices) + QUARANTINE_MS;
 	indices->ring_n++;
 }

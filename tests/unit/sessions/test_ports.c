@@ -282,3 +282,17 @@ Test(indices, years_of_uptime_wrap_nothing)
 	}
 	mr_indices_free(indices);
 }
+
+Test(indices, a_month_without_an_open_makes_no_rest_longer)
+{
+	struct mr_indices *indices;
+	uint32_t index;
+
+	now = 0;
+	cr_assert_eq(mr_indices_new(1, &test_clock, &indices), 0);
+	cr_assert_eq(mr_indices_take(indices, &index), 0);
+	mr_indices_release(indices, index);
+	now = 30 * 86400 * MR_SECOND; /* over 2^31 ms */
+	cr_expect_eq(mr_indices_take(indices, &index), 0);
+	mr_indices_free(indices);
+}
