@@ -15,6 +15,7 @@
 #include "config.h"
 #include "host.h"
 #include "loopback.h"
+#include "neigh_kernel.h"
 #include "vlan_offload.h"
 
 /* Whoever reads the note may stand elsewhere. */
@@ -91,6 +92,30 @@ static int put_back(const struct mr_config *config)
 	return 0;
 }
 
+/* The kernel asks for these again and again, for as long as they are marked. */
+static int unmanage(struct mr_why *ret_why)
+{
+	struct mr_netlink *netlink;
+	uv_loop_t loop;
+	int r = uv_loop_init(&loop);
+
+	if (r)
+		return r;
+	r = mr_netlink_open(&loop, &netlink, ret_why);
+	if (!r) {
+		r = mr_neigh_unmanage_left(netlink);
+		if (r)
+			snprintf(ret_why->text, sizeof(ret_why->text),
+				"neighbour entries that are kept resolved can't be given back: %s: "
+				"see ip neighbour, proto 109",
+				strerror(-r));
+		mr_netlink_close(netlink);
+		uv_run(&loop, UV_RUN_DEFAULT);
+	}
+	uv_loop_close(&loop);
+	return r;
+}
+
 int mr_attached_detach(const struct mr_config *config, size_t *ret_links, struct mr_why *ret_why)
 {
 	int lock_fd, r = mr_host_prepare(config, &lock_fd, ret_why);
@@ -105,6 +130,8 @@ int mr_attached_detach(const struct mr_config *config, size_t *ret_links, struct
 				"what was changed on this host can't be put back: %s",
 				strerror(-r));
 	}
+	if (!r)
+		r = unmanage(ret_why);
 	if (!r)
 		mr_attached_forget(config);
 	close(lock_fd);

@@ -431,7 +431,8 @@ static void stop_dataplane(struct mr_daemon *daemon)
 	/* A start that fails leaves the host as it was. */
 	bool detach = daemon->detaching || (daemon->failed && !selection->adopted);
 
-	mr_neigh_close(daemon->neigh, detach);
+	/* Without XDP nothing goes on that would need them. */
+	mr_neigh_close(daemon->neigh, detach || selection->dataplane == MR_DATAPLANE_DPDK);
 	mr_feed_close(daemon->feed);
 	mr_loopback_close(daemon->loopback, detach);
 	mr_vlan_offload_close(daemon->vlan_offload);

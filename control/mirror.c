@@ -345,6 +345,9 @@ int mr_mirror_neighbour_parse(
 			neighbour.managed =
 				length == 4 && (mnl_attr_get_u32(attr) & NTF_EXT_MANAGED);
 			break;
+		case NDA_PROTOCOL:
+			neighbour.protocol = length == 1 ? mnl_attr_get_u8(attr) : 0;
+			break;
 		}
 	}
 	if (!found || (neighbour.flags & NTF_PROXY))

@@ -29,7 +29,8 @@ struct mr_mirror_neighbour {
 	struct mr_addr addr;
 	uint16_t state;
 	uint8_t flags;
-	bool managed; /* NTF_EXT_MANAGED */
+	bool managed;     /* NTF_EXT_MANAGED */
+	uint8_t protocol; /* who made it: RTPROT_...; 0: not said */
 	bool has_mac;
 	uint8_t mac[6];
 };

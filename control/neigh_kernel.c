@@ -8,6 +8,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -16,6 +17,11 @@
 #include "routes.h"
 
 #define REQUEST_SIZE 128
+#define LEFT_MAX     65536 /* more entries than a kernel's table takes, unless it was widened much */
+
+/* Who has marked an entry, for the one who comes after a daemon that was killed. Not taken by any
+ * routing daemon (linux/rtnetlink.h, iproute2's rt_protos). */
+#define PROTOCOL 109
 #define NUD_VALID_STATES \
 	(NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
@@ -87,9 +93,68 @@ int mr_neigh_entry_use(struct mr_netlink *netlink, uint32_t ifindex, const struc
 		buffer, RTM_NEWNEIGH, ifindex, addr, NTF_USE | (entry.flags & NTF_ROUTER));
 	if (manage == MR_NEIGH_MANAGE || (manage == MR_NEIGH_AS_IT_IS && entry.managed))
 		mnl_attr_put_u32(request, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+	if (manage == MR_NEIGH_MANAGE)
+		mnl_attr_put_u8(request, NDA_PROTOCOL, PROTOCOL);
 	if (manage != MR_NEIGH_UNMANAGE)
 		request->nlmsg_flags = NLM_F_CREATE;
 	return mr_netlink_request(netlink, request, NULL, NULL);
+}
+
+/* Entries that were marked. */
+struct left {
+	struct marked {
+		uint32_t ifindex;
+		struct mr_addr addr;
+	} * entries;
+	size_t n;
+};
+
+static int left_take(const struct nlmsghdr *message, void *context)
+{
+	struct mr_mirror_neighbour neighbour;
+	struct left *left = context;
+
+	if (message->nlmsg_type != RTM_NEWNEIGH || mr_mirror_neighbour_parse(message, &neighbour) ||
+		!neighbour.managed || neighbour.protocol != PROTOCOL)
+		return 0;
+	if (left->n == LEFT_MAX)
+		return -ENOSPC;
+	/* Grows at each power of two. */
+	if ((left->n & (left->n - 1)) == 0) {
+		size_t size = left->n ? 2 * left->n : 1;
+		struct marked *entries = reallocarray(left->entries, size, sizeof(*entries));
+
+		if (!entries)
+			return -ENOMEM;
+		left->entries = entries;
+	}
+	left->entries[left->n++] = (struct marked){neighbour.ifindex, neighbour.addr};
+	return 0;
+}
+
+int mr_neigh_unmanage_left(struct mr_netlink *netlink)
+{
+	char buffer[REQUEST_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct left left = {0};
+	int error;
+
+	request->nlmsg_type = RTM_GETNEIGH;
+	request->nlmsg_flags = NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ndmsg));
+	error = mr_netlink_request(netlink, request, left_take, &left);
+	/* It changed meanwhile: what there was is here all the same. */
+	if (error == -EINTR)
+		error = 0;
+	for (size_t i = 0; i < left.n; i++) {
+		int r = mr_neigh_entry_use(
+			netlink, left.entries[i].ifindex, &left.entries[i].addr, MR_NEIGH_UNMANAGE);
+
+		if (r != -ENOENT && !error)
+			error = r;
+	}
+	free(left.entries);
+	return error;
 }
 
 int mr_neigh_entry_probe(struct mr_netlink *netlink, uint32_t ifindex, const struct mr_addr *addr)

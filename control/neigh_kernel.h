@@ -2,7 +2,8 @@
 /*
  * neigh_kernel.h - the kernel's side of one neighbour entry: look at it, and make it be resolved.
  *
- * Private to neigh.c. Knows which entries are not ours to touch; keeps nothing.
+ * For neigh.c, and for whoever detaches without a daemon. Knows which entries are not ours to
+ * touch; keeps nothing.
  */
 #ifndef MR_CONTROL_NEIGH_KERNEL_H
 #define MR_CONTROL_NEIGH_KERNEL_H
@@ -34,6 +35,12 @@ enum mr_neigh_manage {
  */
 int mr_neigh_entry_use(struct mr_netlink *netlink, uint32_t ifindex, const struct mr_addr *addr,
 	enum mr_neigh_manage manage);
+
+/**
+ * Takes the managed mark off every entry that mr_neigh_entry_use() put it on, in this process or in
+ * one that is gone: their protocol says so, which "ip neigh" shows as 109. 0 or -errno.
+ */
+int mr_neigh_unmanage_left(struct mr_netlink *netlink);
 
 /**
  * Makes the kernel ask an entry's present link address whether it still answers, though it may

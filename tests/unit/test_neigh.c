@@ -320,6 +320,33 @@ Test(neigh, marks_stay_or_go_with_the_daemon_as_asked)
 	netbed_close(&bed);
 }
 
+Test(neigh, marks_of_a_daemon_that_is_gone_are_taken_off_and_no_others)
+{
+	struct netbed bed;
+	struct mr_neigh *neigh;
+	struct asked ours4 = {.addr = netbed_addr("10.1.0.2")};
+	struct asked ours6 = {.addr = netbed_addr("fd01::2")};
+	struct asked theirs = {.addr = netbed_addr("10.1.0.77")};
+
+	if (!kernel_manages())
+		return;
+	netbed_open(&bed);
+	ours4.bed = ours6.bed = theirs.bed = &bed;
+	netbed_here("ip neigh add 10.1.0.77 dev v0 managed");
+	cr_assert_eq(mr_neigh_open(&bed.loop, bed.netlink, true, &neigh), 0);
+	keep(neigh, "10.1.0.2");
+	keep(neigh, "fd01::2");
+	mr_neigh_close(neigh, false);
+	cr_assert(is_managed(&ours4));
+	cr_assert(is_managed(&ours6));
+	cr_assert_eq(mr_neigh_unmanage_left(bed.netlink), 0);
+	cr_expect(is_not_managed(&ours4));
+	cr_expect(is_not_managed(&ours6));
+	cr_expect(is_managed(&theirs), "somebody else's");
+	cr_expect_eq(mr_neigh_unmanage_left(bed.netlink), 0, "none is left");
+	netbed_close(&bed);
+}
+
 Test(neigh, what_is_to_be_kept_soon_is_resolved_by_the_next_round_and_dropped_as_ever)
 {
 	const struct mr_addr dst = netbed_addr("10.1.0.2");
