@@ -206,6 +206,14 @@ static void keep_event(const struct mr_event *event, void *context)
 	result->n_events++;
 }
 
+static int64_t coarse_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 bool mr_vec_xdp_run(struct mr_vec_xdp *bed, const struct mr_vec_file *file,
 	const struct mr_vec *row, struct mr_session *session, struct mr_vec_result *ret_result,
 	char *why)
@@ -215,22 +223,29 @@ bool mr_vec_xdp_run(struct mr_vec_xdp *bed, const struct mr_vec_file *file,
 		.data_size_in = (uint32_t)row->in_len, .data_out = ret_result->frame,
 		.data_size_out = sizeof(ret_result->frame), .ctx_in = &md,
 		.ctx_size_in = sizeof(md));
-	struct timespec now;
+	const struct mr_session before = *session;
 	enum xdp_action expected;
-	int64_t shift;
+	int64_t start, shift;
 	int r;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	shift = now.tv_sec * 1000000000LL + now.tv_nsec - (int64_t)row->clock_ns;
-	mr_vec_shift(session, shift);
-	put_session(bed, file, row, session);
-	r = bpf_prog_test_run_opts(bpf_program__fd(bed->backend->skel->progs.moshrelay), &opts);
-	take_session(bed, file, row, session);
-	mr_vec_shift(session, -shift);
-	ret_result->reason = counted(bed);
-	ret_result->egress = 0;
-	ret_result->n_events = 0;
-	must(ops->events(bed->backend, 2 * MR_VEC_EVENTS, keep_event, ret_result), "events");
+	/* Where this process was kept waiting in the midst of it, the row's times were others. */
+	do {
+		*session = before;
+		opts.data_size_out = sizeof(ret_result->frame);
+		start = coarse_ns();
+		shift = start - (int64_t)row->clock_ns;
+		mr_vec_shift(session, shift);
+		put_session(bed, file, row, session);
+		r = bpf_prog_test_run_opts(
+			bpf_program__fd(bed->backend->skel->progs.moshrelay), &opts);
+		take_session(bed, file, row, session);
+		mr_vec_shift(session, -shift);
+		ret_result->reason = counted(bed);
+		ret_result->egress = 0;
+		ret_result->n_events = 0;
+		must(ops->events(bed->backend, 2 * MR_VEC_EVENTS, keep_event, ret_result),
+			"events");
+	} while (coarse_ns() - start >= (int64_t)MR_VEC_XDP_TOLERANCE_NS / 2);
 	ret_result->len = opts.data_size_out;
 	if (r < 0) {
 		snprintf(why, MR_VEC_WHY, "the kernel refused the run: %s", strerror(-r));

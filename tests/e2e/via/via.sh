@@ -44,9 +44,13 @@ process_of() {
 	pgrep -r D,R,S,T -x "$1" -u "$2"
 }
 
-# setting PROCESS NAME: what that environment variable is there.
+# setting PROCESS NAME: what that environment variable is there. No process is started for it: the name
+# would stand in an argument list, where via-key looks for it.
 setting() {
-	tr '\0' '\n' <"/proc/$1/environ" | sed -n "s/^$2=//p"
+	local line
+	while IFS= read -r -d '' line; do
+		[[ $line != "$2="* ]] || echo "${line#*=}"
+	done <"/proc/$1/environ"
 }
 
 # Nothing of mosh-via is left: no directory, no connection, no process.
