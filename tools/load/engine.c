@@ -155,11 +155,16 @@ static int traffic_flood(struct worker *worker)
 	return 0;
 }
 
+/* The time is taken before the look: what came while this thread was kept waiting is not lost. */
 static void drain(struct worker *worker)
 {
-	worker->last_ns = mr_now_ns();
-	while (worker->answered < worker->sent && mr_now_ns() - worker->last_ns < QUIET_NS)
+	uint64_t now_ns = mr_now_ns();
+
+	worker->last_ns = now_ns;
+	while (worker->answered < worker->sent && now_ns < worker->last_ns + QUIET_NS) {
+		now_ns = mr_now_ns();
 		mr_engine_poll(worker, SECOND_NS / 100);
+	}
 }
 
 static void *work(void *context)
