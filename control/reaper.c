@@ -19,6 +19,7 @@ struct mr_reaper {
 	uint32_t cursor;
 	unsigned runts; /* that may yet be sent in this tick */
 	int64_t now;    /* of this tick, monotonic */
+	int64_t offset; /* realtime less monotonic, at the last look */
 	int error;      /* the dataplane's, told once */
 
 	/* savings of totals */
@@ -145,6 +146,23 @@ static void begin_pass(struct mr_reaper *reaper)
 	sessions->totals_unsaved = false;
 }
 
+/*
+ * When somebody sets the clock, the store's times are those of another one: all of them are saved
+ * anew by the next pass, also for sessions of which there is no news. Else a reboot would take the
+ * step for time that they were idle.
+ */
+static void look_at_clock(struct mr_reaper *reaper)
+{
+	struct mr_sessions *sessions = reaper->sessions;
+	int64_t offset = sessions->config.clock->realtime() - reaper->now;
+
+	if (llabs(offset - reaper->offset) >= MR_REAPER_STEP_NS) {
+		sessions->totals_unsaved = true;
+		reaper->saved_ns = reaper->now - MR_REAPER_CHECKPOINT_NS;
+	}
+	reaper->offset = offset;
+}
+
 static bool step(struct mr_reaper *reaper, unsigned budget)
 {
 	struct mr_sessions *sessions = reaper->sessions;
@@ -152,6 +170,7 @@ static bool step(struct mr_reaper *reaper, unsigned budget)
 	int error;
 
 	reaper->now = mr_sessions_monotonic(sessions);
+	look_at_clock(reaper);
 	if (reaper->cursor == 0)
 		begin_pass(reaper);
 	more = mr_sessions_scan(sessions, &reaper->cursor, budget, NULL, visit, reaper, &error);
@@ -196,6 +215,7 @@ int mr_reaper_new(struct mr_sessions *sessions, struct mr_runt *runt, struct mr_
 	reaper->sessions = sessions;
 	reaper->runt = runt;
 	reaper->saved_ns = mr_sessions_monotonic(sessions);
+	reaper->offset = sessions->config.clock->realtime() - reaper->saved_ns;
 	uv_timer_init(sessions->config.loop, reaper->timer);
 	reaper->timer->data = reaper;
 	uv_timer_start(reaper->timer, on_tick, MR_REAPER_TICK_MS, MR_REAPER_TICK_MS);

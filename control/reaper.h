@@ -16,6 +16,7 @@
 #define MR_REAPER_TICK_RUNTS    50               /* and so many runts a tick at most */
 #define MR_REAPER_UNANSWERED_NS (60 * MR_SECOND) /* mosh-server waits so long for its client */
 #define MR_REAPER_CHECKPOINT_NS (60 * MR_SECOND) /* between savings of totals */
+#define MR_REAPER_STEP_NS       MR_SECOND        /* the clock was set: slewing is slower by far */
 
 struct mr_reaper;
 

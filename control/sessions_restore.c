@@ -27,6 +27,7 @@ struct restore {
 	struct mr_why *why;
 	struct session **loaded; /* in the tables, and not settled yet */
 	size_t n_loaded;
+	int64_t newest_at;  /* realtime of the newest thing that the store knows of */
 	uint32_t n_unknown; /* live records, where the store has no row at all */
 };
 
@@ -112,24 +113,29 @@ static int place_addresses(struct restore *restore)
 
 /* Rows. */
 
-/* A realtime of the store on this boot's monotonic clock; what lies in the future happened now. */
-static int64_t monotonic_of(const struct mr_sessions *sessions, int64_t realtime_ns)
+/*
+ * A realtime of the store on this boot's monotonic clock. The clock may have lost its time, or have
+ * been set back: then it is at least as late as the newest time in the store, or whoever's machine
+ * forgets the time at each reboot would have sessions that never end.
+ */
+static int64_t monotonic_of(const struct restore *restore, int64_t realtime_ns)
 {
-	const struct mr_clock *clock = sessions->config.clock;
-	int64_t ago = clock->realtime() - realtime_ns;
+	const struct mr_clock *clock = restore->sessions->config.clock;
+	int64_t now = mr_max(clock->realtime(), restore->newest_at);
 
 	if (realtime_ns == 0)
 		return INT64_MIN;
-	return clock->monotonic() - (ago > 0 ? ago : 0);
+	return clock->monotonic() - (now - realtime_ns);
 }
 
-static void set_times(struct session *session, const struct mr_store_totals *totals)
+static void set_times(struct restore *restore, struct session *session)
 {
 	const struct mr_sessions *sessions = session->sessions;
+	const struct mr_store_totals *totals = &session->restored->totals;
 	int64_t now = mr_sessions_monotonic(sessions);
 
-	session->base_client_ns = monotonic_of(sessions, totals->last_client_at);
-	session->base_target_ns = monotonic_of(sessions, totals->last_target_at);
+	session->base_client_ns = monotonic_of(restore, totals->last_client_at);
+	session->base_target_ns = monotonic_of(restore, totals->last_target_at);
 	session->silent = true; /* until it is heard of: that is no news */
 	session->saved_datagrams = totals->to_target.datagrams + totals->to_client.datagrams;
 	session->opened_ns = now;
@@ -242,7 +248,6 @@ static int load_row(
 	session->info.idle_s = row->idle_s;
 	session->has_hint = !mr_addr_equal(&row->hint, &none);
 	session->hint = row->hint;
-	set_times(session, totals);
 	session->restored = calloc(1, sizeof(*session->restored));
 	if (session->restored)
 		session->restored->totals = *totals;
@@ -257,6 +262,8 @@ static int load_row(
 		skip(restore, row, "another session has its ports");
 		return 0;
 	}
+	restore->newest_at =
+		mr_max(restore->newest_at, mr_max(totals->last_client_at, totals->last_target_at));
 	return keep_loaded(restore, session);
 }
 
@@ -504,6 +511,8 @@ int mr_sessions_restore(struct mr_sessions *sessions, bool adopted,
 	/* Rows first: which ports the store's sessions have decides what goes with an orphan. */
 	if (r == 0)
 		r = store->ops->load(store, load_row, &restore, ret_why);
+	for (size_t i = 0; r == 0 && i < restore.n_loaded; i++)
+		set_times(&restore, restore.loaded[i]);
 	if (r == 0 && adopted)
 		r = meet_records(&restore);
 	for (size_t i = 0; r == 0 && i < restore.n_loaded; i++)

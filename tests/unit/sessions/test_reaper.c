@@ -228,6 +228,54 @@ Test(reaper, a_clock_that_runs_behind_after_a_reboot_ends_nothing)
 	cr_assert_leq(view.last_target_at, bed_realtime, "heard of in the future");
 }
 
+Test(reaper, a_clock_that_forgets_the_time_at_each_reboot_lets_nothing_live_for_ever)
+{
+	struct mr_session_open idle = bed_target(1), busy = bed_target(2);
+	uint64_t id, other;
+
+	idle.idle_s = busy.idle_s = 3600;
+	id = bed_open(&bed, &idle);
+	other = bed_open(&bed, &busy);
+	talk(id, true, true);
+	bed_pass(3000 * MR_SECOND);
+	talk(other, true, true);
+	mr_reaper_pass(reaper);
+	bed.store->ops->flush(bed.store);
+	crash(1000 - bed_realtime / MR_SECOND);
+	bed_pass(600 * MR_SECOND - 1);
+	cr_assert(is_there(id));
+	bed_pass(1);
+	cr_assert(!is_there(id));
+	cr_assert(is_there(other));
+}
+
+Test(reaper, a_clock_that_is_set_is_no_idle_time_at_the_next_reboot)
+{
+	static const int64_t steps_s[] = {100 * 86400, -100 * 86400, 3000, -3000};
+	struct mr_session_open open = bed_target(1);
+	struct mr_session_view view;
+
+	open.idle_s = 3600;
+	for (size_t i = 0; i < sizeof(steps_s) / sizeof(steps_s[0]); i++) {
+		uint64_t id = bed_open(&bed, &open);
+
+		talk(id, true, true);
+		bed_pass(MR_REAPER_CHECKPOINT_NS);
+		mr_reaper_pass(reaper); /* saved by the clock as it was, */
+		bed_realtime += steps_s[i] * MR_SECOND;
+		bed_pass(MR_SECOND);
+		mr_reaper_pass(reaper); /* and as it is */
+		bed.store->ops->flush(bed.store);
+		crash(39);
+		cr_assert_eq(mr_sessions_show(bed.sessions, id, &view), 0);
+		cr_expect_eq(view.last_target_at, bed_realtime - 100 * MR_SECOND, "step %zu", i);
+		bed_pass(3500 * MR_SECOND - 1);
+		cr_expect(is_there(id), "step %zu", i);
+		bed_pass(1);
+		cr_expect(!is_there(id), "step %zu", i);
+	}
+}
+
 /* Events. */
 
 static void tell(const struct mr_event *event)
