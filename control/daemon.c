@@ -60,6 +60,7 @@ struct mr_daemon {
 	struct mr_metrics *metrics;
 
 	struct mr_subscriber logger;
+	struct mr_news news;
 	uv_signal_t signals[3];
 	size_t n_signals;
 	struct mr_rpc_request *detaching; /* to be answered when the dataplane is off */
@@ -252,6 +253,7 @@ static int start_sessions(struct mr_daemon *daemon, struct mr_why *why)
 	if (r)
 		return r;
 	daemon->logger.fn = mr_news_notice;
+	daemon->logger.context = &daemon->news;
 	mr_sessions_subscribe(daemon->sessions, &daemon->logger);
 	daemon->watch = mr_watch_new(daemon->sessions);
 	daemon->keep = mr_keep_new(daemon->sessions, daemon->neigh, config.n_records);
@@ -486,6 +488,7 @@ void mr_daemon_stop(struct mr_daemon *daemon)
 	uv_run(&daemon->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&daemon->loop);
 	mr_api_clear(&daemon->api);
+	mr_news_clear(&daemon->news);
 	mr_strv_clear(&daemon->routes.carriers);
 	mr_pool_list_clear(&daemon->pools);
 	mr_config_clear(&daemon->config);

@@ -26,13 +26,29 @@ static enum mr_log_level level_of(const struct mr_notice *notice)
 	}
 }
 
+/* Is it worth a line, or have there been very many of the kind? That is told once a minute. */
+static bool is_logged(struct mr_news *news, const struct mr_notice *notice)
+{
+	const struct mr_session_info *info = notice->info;
+	uint64_t now_ns = uv_hrtime(), wait_ns;
+
+	if (notice->kind != MR_NOTICE_PROVEN && notice->kind != MR_NOTICE_ROAMED)
+		return true;
+	if (!mr_quota_take(&news->clients, info->uid, MR_NEWS_CLIENTS_PER_MINUTE, now_ns, &wait_ns))
+		return true;
+	if (!mr_quota_take(&news->silences, info->uid, 1, now_ns, &wait_ns))
+		mr_log_warning("clients of sessions of owner %s (uid %u) change more than %d times "
+			       "a minute: not all of it is logged",
+			info->owner, (unsigned)info->uid, MR_NEWS_CLIENTS_PER_MINUTE);
+	return false;
+}
+
 void mr_news_notice(const struct mr_notice *notice, void *context)
 {
 	enum mr_log_level level = level_of(notice);
 	char text[512];
 
-	(void)context;
-	if (!mr_log_wants(level))
+	if (!mr_log_wants(level) || !is_logged(context, notice))
 		return;
 	mr_notice_describe(notice, text, sizeof(text));
 	mr_log(level, "%s", text);
@@ -146,4 +162,10 @@ void mr_news_restored(const struct mr_restore_report *report)
 			       "has, %u one that the limit of open files leaves open to local "
 			       "programs: %s",
 			report->skipped, report->unheld, report->beyond, report->first.text);
+}
+
+void mr_news_clear(struct mr_news *news)
+{
+	mr_quota_clear(&news->clients);
+	mr_quota_clear(&news->silences);
 }
