@@ -157,7 +157,7 @@ screen() {
 }
 
 screen_has() {
-	screen "$1" | grep -qE -- "$2"
+	grep -qE -- "$2" <<<"$(screen "$1")" # not through a pipe, which may end before what is in it
 }
 
 # mosh_start NAME [OPTION...]: mosh through the relay, up to the target's prompt.
