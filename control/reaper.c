@@ -185,18 +185,30 @@ static bool step(struct mr_reaper *reaper, unsigned budget)
 	return more;
 }
 
+unsigned mr_reaper_tick_ms(uint32_t n_sessions)
+{
+	uint64_t ms = n_sessions
+		? (uint64_t)MR_REAPER_PASS_MS * MR_REAPER_TICK_SESSIONS / n_sessions
+		: MR_REAPER_TICK_MS;
+
+	return (unsigned)mr_max(
+		mr_min(ms, (uint64_t)MR_REAPER_TICK_MS), (uint64_t)MR_REAPER_TICK_MIN_MS);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	struct mr_reaper *reaper = timer->data;
-	unsigned budget = reaper->sessions->n_open / MR_REAPER_PASS_TICKS + 1;
+	uint32_t n_open = reaper->sessions->n_open;
+	unsigned budget = n_open / MR_REAPER_PASS_TICKS + 1, tick_ms = mr_reaper_tick_ms(n_open);
 
-	reaper->runts = MR_REAPER_TICK_RUNTS;
-	step(reaper, budget < MR_REAPER_TICK_SESSIONS ? budget : MR_REAPER_TICK_SESSIONS);
+	reaper->runts = MR_REAPER_SECOND_RUNTS * tick_ms / 1000;
+	uv_timer_set_repeat(timer, tick_ms);
+	step(reaper, mr_min(budget, (unsigned)MR_REAPER_TICK_SESSIONS));
 }
 
 void mr_reaper_pass(struct mr_reaper *reaper)
 {
-	reaper->runts = MR_REAPER_TICK_RUNTS;
+	reaper->runts = MR_REAPER_SECOND_RUNTS * MR_REAPER_TICK_MS / 1000;
 	reaper->cursor = 0;
 	while (step(reaper, UINT32_MAX))
 		continue;

@@ -139,6 +139,26 @@ Test(reaper, a_stranger_keeps_no_session_alive)
 	cr_assert(!is_there(id));
 }
 
+/* The time that a pass takes by its timer, in ms. */
+static uint64_t pass_ms(uint32_t n)
+{
+	uint32_t each = mr_min(n / MR_REAPER_PASS_TICKS + 1, (uint32_t)MR_REAPER_TICK_SESSIONS);
+
+	return (uint64_t)(n + each - 1) / each * mr_reaper_tick_ms(n);
+}
+
+Test(reaper, a_pass_takes_a_minute_at_most_up_to_a_million_sessions)
+{
+	for (uint32_t n = 1; n <= 1000000; n += n / 10 + 1) {
+		cr_expect_leq(pass_ms(n), MR_REAPER_PASS_MS + MR_REAPER_TICK_MS, "%u sessions", n);
+		cr_expect_leq(mr_reaper_tick_ms(n), MR_REAPER_TICK_MS);
+	}
+	cr_expect_leq(pass_ms(10000), 6000);
+	cr_expect_leq(pass_ms(1000000), MR_REAPER_PASS_MS + MR_REAPER_TICK_MS);
+	cr_expect_eq(mr_reaper_tick_ms(0), MR_REAPER_TICK_MS);
+	cr_expect_eq(mr_reaper_tick_ms(UINT32_MAX), MR_REAPER_TICK_MIN_MS);
+}
+
 Test(reaper, silence_is_told_once)
 {
 	const struct mr_session_open open = bed_target(1);
