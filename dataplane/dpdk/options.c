@@ -210,7 +210,7 @@ int mr_dpdk_options_parse(const char *const *options, size_t n_options,
 	struct mr_dpdk_options *o = ret_options;
 	int rc;
 
-	*o = (struct mr_dpdk_options){.descriptors = 512};
+	*o = (struct mr_dpdk_options){0};
 	for (size_t i = 0; i < n_options; i++) {
 		rc = set_option(o, options[i], ret_why);
 		if (rc)

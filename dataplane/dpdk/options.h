@@ -40,7 +40,7 @@ struct mr_dpdk_options {
 	size_t n_lcores;
 	uint32_t workers;     /* packet threads, and so queues of each port */
 	uint32_t memory_mib;  /* 0: as much as the tables and buffers need */
-	uint32_t descriptors; /* of each queue */
+	uint32_t descriptors; /* of each queue, 0: what suits the port */
 	enum mr_dpdk_hugepages hugepages;
 	enum mr_dpdk_exception exception;
 	bool poll; /* never sleep */

@@ -26,6 +26,14 @@
 #define BUFFER_OVERHEAD (sizeof(struct rte_mbuf) + 128) /* of a buffer in its pool */
 #define POOL_CACHE      256
 #define PACKET_OVERHEAD 96 /* what TPACKET_V2 puts in front of a frame in its ring */
+#define DESCRIPTORS     512
+
+/*
+ * Octets of a packet socket's ring, in each direction. The kernel goes on filling it while the
+ * worker waits for a CPU, for some milliseconds where they share one, and what finds no room then
+ * has cost as much as what does. Longer ones leave the cache.
+ */
+#define RING_SIZE (4U << 20)
 
 static bool is_packet_device(const char *device)
 {
@@ -52,12 +60,24 @@ static uint32_t data_room(const struct mr_backend *b)
 	return mr_min(room, ROOM_MAX) + RTE_PKTMBUF_HEADROOM;
 }
 
+static uint32_t descriptors(const struct mr_dpdk_options *o)
+{
+	return o->descriptors ? o->descriptors : DESCRIPTORS;
+}
+
+/* Slots of `frame` octets in a packet socket's ring. They hold no buffers of the pool. */
+static uint32_t ring_frames(const struct mr_dpdk_options *o, uint32_t frame)
+{
+	return o->descriptors ? rte_align32pow2(o->descriptors)
+			      : mr_max(RING_SIZE / frame, DESCRIPTORS);
+}
+
 /* Every descriptor may hold a buffer, in both directions, and workers some more. */
 static uint32_t buffer_count(const struct mr_backend *b)
 {
 	uint32_t queues = b->n_ports * b->options.workers;
 
-	return queues * (2 * b->options.descriptors + MR_BURST) +
+	return queues * (2 * descriptors(&b->options) + MR_BURST) +
 		b->options.workers * (POOL_CACHE * 2 + 2 * MR_BURST);
 }
 
@@ -154,7 +174,7 @@ static int probe_vdev(struct mr_backend *b, unsigned i, struct mr_why *ret_why)
 
 		snprintf(args, sizeof(args), "iface=%s,qpairs=%u,framesz=%u,blocksz=%u,framecnt=%u",
 			port->ifname, o->workers, frame, mr_max(frame, (uint32_t)getpagesize()),
-			rte_align32pow2(o->descriptors));
+			ring_frames(o, frame));
 	}
 	mr_packet_sockets_list(&before);
 	mr_eal_error("");
@@ -193,7 +213,7 @@ static struct rte_eth_conf port_conf(const struct mr_backend *b, const struct mr
 
 static int setup_queues(struct mr_backend *b, const struct mr_port *port, struct mr_why *ret_why)
 {
-	uint16_t rx = (uint16_t)b->options.descriptors, tx = rx;
+	uint16_t rx = (uint16_t)descriptors(&b->options), tx = rx;
 	int socket = rte_eth_dev_socket_id(port->id);
 	int rc = rte_eth_dev_adjust_nb_rx_tx_desc(port->id, &rx, &tx);
 

@@ -3,12 +3,14 @@
 """Interfaces that come and go under the DPDK dataplane, and the TAPs of ports of its own."""
 
 import os
+import re
 import socket
 import sys
 import threading
 
-from bed import OUTER, PATIENCE, index_of, mtu, wait_for_carrier
-from driven import COMMON, given, main, set_interface, with_packet
+from bed import OUTER, PATIENCE, Bed, index_of, mtu, wait_for_carrier
+from driven import (COMMON, PACKET, Drive, addresses_on_cables, given, main, set_interface,
+                    with_packet)
 from talk import both_ways, both_ways_finished
 
 
@@ -16,6 +18,22 @@ def packet_sockets(bed):
     """Indexes of the interfaces that somebody listens on."""
     lines = bed.bastion.run("cat", "/proc/net/packet").splitlines()[1:]
     return {int(line.split()[4]) for line in lines} - {0}
+
+
+def rings(bed, *words):
+    """Numbers of slots in the rings of the module's packet sockets, both directions of each."""
+    with Drive(bed, *PACKET, *words):
+        return [int(n) for n in re.findall(r"frm_nr:(\d+)", bed.bastion.run("ss", "-0en"))]
+
+
+def ring_lengths():
+    """has rings of 4 MiB or 512 frames on the kernel's interfaces, or as long ones as it is told"""
+    with Bed() as bed:
+        addresses_on_cables(bed)
+        assert rings(bed) == [2048] * 4
+        assert rings(bed, "descriptors=100") == [128] * 4
+        mtu(bed.bastion, 9000, "b0", "b1")
+        assert rings(bed) == [512] * 4
 
 
 @with_packet
@@ -149,4 +167,4 @@ def tap_again(bed, drive):
     drive.stop()
 
 
-sys.exit(main([interface_again, owned_port, tap_again]))
+sys.exit(main([ring_lengths, interface_again, owned_port, tap_again]))
