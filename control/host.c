@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,17 +28,6 @@
 
 static const struct mr_addr no_address;
 
-static int __attribute__((format(printf, 3, 4)))
-fail(struct mr_why *why, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return error;
-}
-
 /*
  * mkdir -p; parents are for everybody to pass, the directory itself gets `mode`. `option` names it
  * to people: "run-dir". It has to be one that this process can write in, root's on a read-only file
@@ -57,17 +45,17 @@ static int make_directory(const char *path, const char *option, mode_t mode, str
 		memcpy(part, path, i);
 		part[i] = '\0';
 		if (mkdir(part, i == len ? mode : 0755) && errno != EEXIST)
-			return fail(ret_why, -errno,
+			return mr_why_set(ret_why, -errno,
 				"%s: the directory %.100s can't be made: %s: make it, or name "
 				"another one with --%s",
 				option, part, strerror(errno), option);
 	}
 	if (stat(path, &st) || !S_ISDIR(st.st_mode))
-		return fail(ret_why, -ENOTDIR,
+		return mr_why_set(ret_why, -ENOTDIR,
 			"%s: %.100s is not a directory: name another one with --%s", option, path,
 			option);
 	if (faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS))
-		return fail(ret_why, -errno,
+		return mr_why_set(ret_why, -errno,
 			"%s: the directory %.100s can't be written: %s: make it writable for the "
 			"daemon, or name another one with --%s",
 			option, path, strerror(errno), option);
@@ -130,11 +118,12 @@ int mr_host_prepare(const struct mr_config *config, int *ret_lock_fd, struct mr_
 	snprintf(path, sizeof(path), "%s/lock", config->run_dir);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return fail(ret_why, -errno, "%.100s: can't be opened: %s", path, strerror(errno));
+		return mr_why_set(
+			ret_why, -errno, "%.100s: can't be opened: %s", path, strerror(errno));
 	r = take_lock(fd, config->run_dir);
 	if (r) {
 		close(fd);
-		return fail(ret_why, r,
+		return mr_why_set(ret_why, r,
 			"%.100s: another daemon runs there: stop it, or use another --run-dir",
 			config->run_dir);
 	}
@@ -175,7 +164,7 @@ int mr_host_raise_limits(const struct mr_config *config, struct mr_why *ret_why)
 	/* Without CAP_SYS_RESOURCE the limit can be used up, and not raised. */
 	if (files.rlim_max < need) {
 		setrlimit(RLIMIT_NOFILE, &(struct rlimit){files.rlim_max, files.rlim_max});
-		return fail(ret_why, 1,
+		return mr_why_set(ret_why, 1,
 			"%llu open files are allowed, %llu could be needed: some public ports may "
 			"not be kept from local programs: raise the limit (LimitNOFILE=, ulimit "
 			"-Hn), or use fewer ports",
@@ -193,7 +182,7 @@ static int add_default_interface(
 
 	iface = r ? NULL : mr_netlink_iface(netlink, ifindex);
 	if (!iface)
-		return fail(ret_why, r ? r : -ENODEV,
+		return mr_why_set(ret_why, r ? r : -ENODEV,
 			"no interface: there is no default route: name one with -i, or in "
 			"\"interfaces\"");
 	return mr_strv_add(&config->interfaces, iface->name);
@@ -238,7 +227,7 @@ static int add_own_addresses(
 		r = add_addresses_of(pool, netlink, iface->ifindex);
 	}
 	if (!r && !pool->n_addresses)
-		return fail(ret_why, -EADDRNOTAVAIL,
+		return mr_why_set(ret_why, -EADDRNOTAVAIL,
 			"%s: no address that clients could dial: add one, or name it with --public",
 			mr_strv_join(&config->interfaces, names, sizeof(names)));
 	return r;
@@ -254,7 +243,7 @@ int mr_host_complete(
 		r = add_default_interface(config, netlink, ret_why);
 	for (size_t i = 0; !r && i < config->interfaces.n; i++) {
 		if (!mr_netlink_iface_by_name(netlink, config->interfaces.items[i]))
-			r = fail(ret_why, -ENODEV, "%.32s: there is no such interface",
+			r = mr_why_set(ret_why, -ENODEV, "%.32s: there is no such interface",
 				config->interfaces.items[i]);
 	}
 	if (!r && !config->pools[0].n_addresses)
@@ -262,7 +251,7 @@ int mr_host_complete(
 	if (!r)
 		r = mr_config_check(config, ret_why);
 	if (r && !ret_why->text[0])
-		return fail(ret_why, r, "interfaces and addresses: %s", strerror(-r));
+		return mr_why_set(ret_why, r, "interfaces and addresses: %s", strerror(-r));
 	return r;
 }
 
@@ -278,7 +267,7 @@ int mr_host_carriers(const struct mr_config *config, const struct mr_netlink *ne
 
 		carrier = iface ? mr_netlink_carrier(netlink, iface->ifindex, &vlan) : NULL;
 		if (!carrier)
-			r = fail(ret_why, -ENODEV,
+			r = mr_why_set(ret_why, -ENODEV,
 				"%.32s: the interface that carries its frames is not here: use "
 				"another one",
 				name);
@@ -350,14 +339,14 @@ int mr_host_route(void *context, const struct mr_addr *target, const struct mr_a
 
 	mr_addr_format(target, text, sizeof(text));
 	if (r && route.type != MR_ROUTE_UNICAST)
-		return fail(ret_why, r, "target %s can't be reached: its route is of type %s", text,
-			mr_route_type_name(route.type));
+		return mr_why_set(ret_why, r, "target %s can't be reached: its route is of type %s",
+			text, mr_route_type_name(route.type));
 	if (r)
-		return fail(ret_why, r, "target %s can't be reached: %s: see ip route get %s", text,
-			r == -ENETUNREACH ? "no route" : strerror(-r), text);
+		return mr_why_set(ret_why, r, "target %s can't be reached: %s: see ip route get %s",
+			text, r == -ENETUNREACH ? "no route" : strerror(-r), text);
 	if (!carrier_in_use(routes, route.oif)) {
 		iface = mr_netlink_iface(routes->netlink, route.oif);
-		return fail(ret_why, -ENETUNREACH,
+		return mr_why_set(ret_why, -ENETUNREACH,
 			"target %s is reached by %s, which the relay does not use: add it to "
 			"\"interfaces\"",
 			text, iface ? iface->name : "an unknown interface");
@@ -365,7 +354,7 @@ int mr_host_route(void *context, const struct mr_addr *target, const struct mr_a
 	/* What the kernel falls back to while it has nothing better: no answer would come there. */
 	if (mr_policy_never(&route.source)) {
 		iface = mr_netlink_iface(routes->netlink, route.oif);
-		return fail(ret_why, -EADDRNOTAVAIL,
+		return mr_why_set(ret_why, -EADDRNOTAVAIL,
 			"target %s can't be reached: %s has no address towards it: add one; an "
 			"IPv6 address is usable a second or two after that",
 			text, iface ? iface->name : "its interface");

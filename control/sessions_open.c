@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,19 +15,6 @@
 #include "addr.h"
 #include "random.h"
 #include "sessions_private.h"
-
-static int fail(struct mr_why *why, int error, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int fail(struct mr_why *why, int error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(why->text, sizeof(why->text), format, args);
-	va_end(args);
-	return error;
-}
 
 bool mr_session_error_is_limit(int error)
 {
@@ -38,13 +24,13 @@ bool mr_session_error_is_limit(int error)
 static int check_open(const struct mr_session_open *open, struct mr_why *why)
 {
 	if (open->target_port == 0)
-		return fail(why, -EINVAL, "target port 0: a target listens on 1 to 65535");
+		return mr_why_set(why, -EINVAL, "target port 0: a target listens on 1 to 65535");
 	if (open->label && strlen(open->label) > MR_STORE_LABEL_MAX)
-		return fail(why, -EINVAL, "the label is too long: at most %d octets",
+		return mr_why_set(why, -EINVAL, "the label is too long: at most %d octets",
 			MR_STORE_LABEL_MAX);
 	if (open->idle_s &&
 		(open->idle_s < MR_SESSION_IDLE_MIN || open->idle_s > MR_SESSION_IDLE_MAX))
-		return fail(why, -EINVAL, "idle timeout %" PRIu32 " s: %d to %d are possible",
+		return mr_why_set(why, -EINVAL, "idle timeout %" PRIu32 " s: %d to %d are possible",
 			open->idle_s, MR_SESSION_IDLE_MIN, MR_SESSION_IDLE_MAX);
 	return 0;
 }
@@ -55,16 +41,16 @@ static int check_limits(
 	uint32_t all = sessions->n_open + sessions->n_opening + sessions->n_closing;
 
 	if (sessions->draining)
-		return fail(why, -ESHUTDOWN,
+		return mr_why_set(why, -ESHUTDOWN,
 			"this bastion is being drained and takes no new sessions; ask its "
 			"administrator, or use another one");
 	if (open->quota && mr_sessions_count_uid(sessions, open->uid) >= open->quota)
-		return fail(why, -EDQUOT,
+		return mr_why_set(why, -EDQUOT,
 			"you have %" PRIu32 " sessions, the most that you may have; close one "
 			"(moshrelay list, moshrelay close ID)",
 			open->quota);
 	if (all >= sessions->config.max_sessions)
-		return fail(why, -ENOSPC,
+		return mr_why_set(why, -ENOSPC,
 			"all %" PRIu32 " sessions are in use; the administrator can raise "
 			"--max-sessions",
 			sessions->config.max_sessions);
@@ -85,11 +71,11 @@ static int take_public_port(struct session *session, struct mr_why *why)
 		}
 	}
 	if (r == -ENOSPC)
-		return fail(why, r,
+		return mr_why_set(why, r,
 			"no public port is free; the administrator can widen --ports or add a "
 			"pool");
 	if (r < 0)
-		return fail(why, r, "holding a public port: %s", strerror(-r));
+		return mr_why_set(why, r, "holding a public port: %s", strerror(-r));
 	return 0;
 }
 
@@ -107,7 +93,7 @@ static int reserve(struct session *session, struct mr_why *why)
 		return r;
 	r = mr_indices_take(sessions->indices, &index);
 	if (r < 0) /* those closed within the last second are not free yet */
-		return fail(why, r,
+		return mr_why_set(why, r,
 			"all %" PRIu32 " sessions are in use; try again, or the administrator can "
 			"raise --max-sessions",
 			config->max_sessions);
@@ -115,7 +101,7 @@ static int reserve(struct session *session, struct mr_why *why)
 	r = mr_blocks_take(
 		sessions->blocks, &info->target, info->target_port, &info->upstream_base);
 	if (r == -ENOSPC)
-		return fail(why, r,
+		return mr_why_set(why, r,
 			"all %" PRIu32 " blocks of upstream ports to %s are in use or rest; close "
 			"a session to it and wait %d s, or the administrator can widen "
 			"--upstream-ports",
@@ -124,7 +110,7 @@ static int reserve(struct session *session, struct mr_why *why)
 				&info->target, info->target_port, target, sizeof(target)),
 			(int)(MR_BLOCKS_QUARANTINE_NS / MR_SECOND));
 	if (r < 0)
-		return fail(why, r, "reserving upstream ports: %s", strerror(-r));
+		return mr_why_set(why, r, "reserving upstream ports: %s", strerror(-r));
 	return take_public_port(session, why);
 }
 
@@ -146,7 +132,7 @@ static int make(struct mr_sessions *sessions, const struct mr_session_open *open
 	int r;
 
 	if (!session)
-		return fail(why, -ENOMEM, "opening a session: out of memory");
+		return mr_why_set(why, -ENOMEM, "opening a session: out of memory");
 	session->life = LIFE_OPENING;
 	session->info.id = new_id(sessions);
 	session->info.uid = open->uid;
@@ -164,7 +150,7 @@ static int make(struct mr_sessions *sessions, const struct mr_session_open *open
 	if (r == 0) {
 		r = mr_session_register(session);
 		if (r < 0)
-			fail(why, r, "opening a session: %s", strerror(-r));
+			mr_why_set(why, r, "opening a session: %s", strerror(-r));
 	}
 	if (r < 0)
 		mr_session_free(session);
@@ -189,7 +175,7 @@ static void finish_open(struct session *session)
 		session->error = r == -ENOSPC ? r : -EIO;
 		session->why = malloc(sizeof(*session->why));
 		if (session->why)
-			fail(session->why, r, "putting the session into the dataplane: %s%s",
+			mr_why_set(session->why, r, "putting the session into the dataplane: %s%s",
 				strerror(-r),
 				r == -ENOSPC ? "; the administrator can raise --max-sessions" : "");
 		mr_session_begin_close(session);
@@ -282,13 +268,13 @@ int mr_sessions_open(struct mr_sessions *sessions, const struct mr_session_open 
 		open->label && open->label[0] ? open->label : NULL);
 	waiter = malloc(sizeof(*waiter));
 	if (!waiter)
-		return fail(ret_why, -ENOMEM, "opening a session: out of memory");
+		return mr_why_set(ret_why, -ENOMEM, "opening a session: out of memory");
 	*waiter = (struct waiter){.done = done, .context = context};
 	if (session) {
 		bool waits = change_idle(session, open->idle_s, &r);
 
 		if (r < 0)
-			fail(ret_why, r, "too many sessions are being opened; try again");
+			mr_why_set(ret_why, r, "too many sessions are being opened; try again");
 		else if (session->life == LIFE_OPEN && !waits)
 			r = 1;
 		if (r != 0) {
@@ -303,7 +289,8 @@ int mr_sessions_open(struct mr_sessions *sessions, const struct mr_session_open 
 		if (r == 0) {
 			r = put_row(session, on_row_put);
 			if (r < 0) {
-				fail(ret_why, r, "too many sessions are being opened; try again");
+				mr_why_set(ret_why, r,
+					"too many sessions are being opened; try again");
 				mr_session_free(session);
 			}
 		}
