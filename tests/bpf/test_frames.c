@@ -20,21 +20,6 @@ TestSuite(frames, .init = bed_set_up, .fini = bed_tear_down, .timeout = 240);
 
 static uint8_t frame[FRAME_SIZE];
 
-/** Sum over octets as they lie; an odd last one counts as with a zero behind it. */
-static uint64_t sum(const uint8_t *at, size_t len)
-{
-	uint64_t total = 0;
-
-	for (size_t i = 0; i < len; i += 2) {
-		uint8_t pair[2] = {at[i], i + 1 < len ? at[i + 1] : 0};
-		uint16_t word;
-
-		memcpy(&word, pair, sizeof(word));
-		total += word;
-	}
-	return total;
-}
-
 /** What the UDP checksum covers, itself included: folds to ffff if that is right. */
 static uint16_t udp_sum(const uint8_t *ip, size_t payload_len)
 {
@@ -42,7 +27,7 @@ static uint16_t udp_sum(const uint8_t *ip, size_t payload_len)
 	const uint8_t *udp = ip + (v4 ? MR_IPV4_LEN : MR_IPV6_LEN);
 	size_t len = MR_UDP_LEN + payload_len;
 
-	return mr_csum_fold(sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32) + sum(udp, len) +
+	return mr_csum_fold(mr_vec_sum(v4 ? ip + 12 : ip + 8, v4 ? 8 : 32) + mr_vec_sum(udp, len) +
 		mr_cpu_to_be16((uint16_t)len) + mr_cpu_to_be16(MR_PROTO_UDP));
 }
 
@@ -65,7 +50,7 @@ static size_t make_frame(const struct mr_vec *row, size_t payload_len, bool chec
 	if (v4) {
 		ip->len = mr_cpu_to_be16((uint16_t)(MR_IPV4_LEN + udp_len));
 		ip->csum = 0;
-		ip->csum = (uint16_t)~mr_csum_fold(sum(frame + MR_ETH_LEN, MR_IPV4_LEN));
+		ip->csum = (uint16_t)~mr_csum_fold(mr_vec_sum(frame + MR_ETH_LEN, MR_IPV4_LEN));
 	} else {
 		((struct mr_ipv6 *)(void *)ip)->payload_len = mr_cpu_to_be16(udp_len);
 	}

@@ -197,15 +197,6 @@ static enum xdp_action expected_action(enum mr_reason reason, const struct mr_ve
 	}
 }
 
-static void keep_event(const struct mr_event *event, void *context)
-{
-	struct mr_vec_result *result = context;
-
-	if (result->n_events < MR_VEC_EVENTS)
-		result->events[result->n_events] = *event;
-	result->n_events++;
-}
-
 static int64_t coarse_ns(void)
 {
 	struct timespec now;
@@ -243,7 +234,7 @@ bool mr_vec_xdp_run(struct mr_vec_xdp *bed, const struct mr_vec_file *file,
 		ret_result->reason = counted(bed);
 		ret_result->egress = 0;
 		ret_result->n_events = 0;
-		must(ops->events(bed->backend, 2 * MR_VEC_EVENTS, keep_event, ret_result),
+		must(ops->events(bed->backend, 2 * MR_VEC_EVENTS, mr_vec_keep_event, ret_result),
 			"events");
 	} while (coarse_ns() - start >= (int64_t)MR_VEC_XDP_TOLERANCE_NS / 2);
 	ret_result->len = opts.data_size_out;

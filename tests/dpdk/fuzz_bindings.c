@@ -57,20 +57,6 @@ static void put_word(uint8_t *at, uint16_t word)
 	memcpy(at, &word, sizeof(word));
 }
 
-static uint64_t sum_words(const uint8_t *at, size_t length)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < length; i += 2) {
-		uint8_t pair[2] = {at[i], i + 1 < length ? at[i + 1] : 0};
-		uint16_t word;
-
-		memcpy(&word, pair, sizeof(word));
-		sum += word;
-	}
-	return sum;
-}
-
 static size_t ip_offset(const struct mr_vec *row)
 {
 	return row->in_len > 14 && row->in[12] == 0x81 && row->in[13] == 0x00 ? 18 : 14;
@@ -86,7 +72,7 @@ static void mend(struct mr_vec *row)
 		ip[2] = (uint8_t)(left >> 8);
 		ip[3] = (uint8_t)left;
 		put_word(ip + 10, 0);
-		put_word(ip + 10, (uint16_t)~mr_csum_fold(sum_words(ip, 20)));
+		put_word(ip + 10, (uint16_t)~mr_csum_fold(mr_vec_sum(ip, 20)));
 		ip[24] = (uint8_t)((left - 20) >> 8);
 		ip[25] = (uint8_t)(left - 20);
 	} else if (left >= 48 && ip[0] >> 4 == 6) {

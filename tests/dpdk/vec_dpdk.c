@@ -315,15 +315,6 @@ static void collect(struct mr_vec_dpdk *bed, struct mr_vec_result *result)
 	}
 }
 
-static void keep_event(const struct mr_event *event, void *context)
-{
-	struct mr_vec_result *result = context;
-
-	if (result->n_events < MR_VEC_EVENTS)
-		result->events[result->n_events] = *event;
-	result->n_events++;
-}
-
 /* The sum that the UDP checksum takes the complement of, less the payload's. */
 static uint64_t header_sum(const struct mr_packet *p, bool pseudo_only)
 {
@@ -437,6 +428,6 @@ int mr_vec_dpdk_run(struct mr_vec_dpdk *bed, const struct mr_vec_file *file,
 	memset(ret_result, 0, sizeof(*ret_result));
 	collect(bed, ret_result);
 	ret_result->reason = counted(bed);
-	mr_events_take(&bed->backend.events, 2 * MR_VEC_EVENTS, keep_event, ret_result);
+	mr_events_take(&bed->backend.events, 2 * MR_VEC_EVENTS, mr_vec_keep_event, ret_result);
 	return take_session(bed, file, row, session);
 }

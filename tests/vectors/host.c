@@ -115,21 +115,6 @@ static enum mr_reason decide(struct run *run)
 	return reason;
 }
 
-/** Sum over the payload, in the byte order of memory. */
-static uint64_t payload_sum(const uint8_t *data, size_t len)
-{
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < len; i += 2) {
-		uint8_t pair[2] = {data[i], i + 1 < len ? data[i + 1] : 0};
-		uint16_t word;
-
-		memcpy(&word, pair, sizeof(word));
-		sum += word;
-	}
-	return sum;
-}
-
 /** What is changed where it lies must be what is written anew. */
 static bool rewrite_agrees(const struct run *run)
 {
@@ -161,7 +146,7 @@ static enum mr_reason send_on(struct run *run)
 	run->result->egress = r->nh.ifindex;
 	memcpy(run->result->frame + header_len, payload, p->payload_len);
 	if (!mr_rewrite(run->result->frame, run->result->frame + run->result->len, p, r,
-		    mr_rewrite_needs_sum(p, r) ? payload_sum(payload, p->payload_len) : 0) ||
+		    mr_rewrite_needs_sum(p, r) ? mr_vec_sum(payload, p->payload_len) : 0) ||
 		!rewrite_agrees(run))
 		return MR_REASON_internal;
 	return MR_REASON_to_target;

@@ -88,6 +88,13 @@ void mr_vec_shift(struct mr_session *session, int64_t delta_ns);
 bool mr_vec_check(const struct mr_vec *row, const struct mr_vec_result *result,
 	const struct mr_session *session, uint64_t tolerance_ns, char *why);
 
+/** Adds an event to `result`, a struct mr_vec_result; counts what there is no room for. */
+void mr_vec_keep_event(const struct mr_event *event, void *result);
+
+/** Sum over 16-bit words as they lie, not folded; an odd last octet counts as with a zero behind.
+ */
+uint64_t mr_vec_sum(const uint8_t *at, size_t len);
+
 /** "to_target" and so on. */
 const char *mr_vec_reason_name(enum mr_reason reason);
 
