@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <wchar.h>
 
@@ -91,6 +92,14 @@ enum mr_exit mr_cli_finish(enum mr_exit status)
 	if (errno != EPIPE) /* a reader such as head(1) has simply seen enough */
 		mr_cli_error("cannot write to standard output: %s", strerror(errno));
 	return status == MR_EXIT_DONE ? MR_EXIT_FAILED : status;
+}
+
+int64_t mr_cli_clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int mr_cli_number(const char *text, uint64_t lo, uint64_t hi, uint64_t *ret_value)

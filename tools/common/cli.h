@@ -66,6 +66,9 @@ enum mr_exit mr_cli_fail(enum mr_exit status, const char *fmt, ...) mr_printf(2,
  */
 enum mr_exit mr_cli_finish(enum mr_exit status);
 
+/** CLOCK_MONOTONIC in milliseconds: for deadlines. */
+int64_t mr_cli_clock_ms(void);
+
 /** Reads a decimal number of digits alone. -EINVAL: not one; -ERANGE: outside `lo`..`hi`. */
 int mr_cli_number(const char *text, uint64_t lo, uint64_t hi, uint64_t *ret_value);
 

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "rpc_private.h"
@@ -45,14 +44,6 @@ enum mr_exit mr_rpc_fail(struct mr_rpc_error *ret_error, enum mr_exit status, co
 enum mr_exit mr_rpc_fail_memory(struct mr_rpc_error *ret_error)
 {
 	return mr_rpc_fail(ret_error, MR_EXIT_FAILED, "cannot talk to the daemon: out of memory");
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int mr_rpc_connect_socket(const char *path, int timeout_ms, int *ret_fd)
@@ -161,13 +152,13 @@ static enum mr_exit read_some(struct mr_rpc *rpc, struct mr_rpc_error *ret_error
 enum mr_exit mr_rpc_exchange(struct mr_rpc *rpc, int timeout_ms, struct mr_rpc_error *ret_error)
 {
 	struct pollfd poll_fd = {.fd = rpc->fd, .events = POLLIN};
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = mr_cli_clock_ms() + timeout_ms;
 	int n;
 
 	if (rpc->out.start < rpc->out.end)
 		poll_fd.events |= POLLOUT;
 	do {
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - mr_cli_clock_ms();
 
 		n = poll(&poll_fd, 1, timeout_ms < 0 ? -1 : left > 0 ? (int)left : 0);
 	} while (n < 0 && errno == EINTR);

@@ -47,14 +47,6 @@ static void on_signal(int number)
 	stop = 1;
 }
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /** The count at the last look, and keeps this one. -1: there was none. */
 static json_int_t exchange(struct screen *screen, const char *name, json_int_t count)
 {
@@ -143,7 +135,7 @@ static enum mr_exit ask(struct screen *screen, struct mr_rpc_error *ret_error)
 	mr_cleanup(mr_json_decrefp) json_t *status = NULL;
 	mr_cleanup(mr_json_decrefp) json_t *stats = NULL;
 	mr_cleanup(mr_free_text) char *list = NULL;
-	int64_t now = monotonic_ms();
+	int64_t now = mr_cli_clock_ms();
 	double elapsed_s = screen->looked_ms ? (double)(now - screen->looked_ms) / 1000 : 0;
 	enum mr_exit result = MR_EXIT_DONE;
 	size_t length;
@@ -175,7 +167,7 @@ static enum mr_exit ask(struct screen *screen, struct mr_rpc_error *ret_error)
 /** One look at the daemon. What fails is shown, and tried again. */
 static enum mr_exit look(struct screen *screen, struct mr_rpc_error *ret_error)
 {
-	int64_t before = monotonic_ms(), took;
+	int64_t before = mr_cli_clock_ms(), took;
 	enum mr_exit status = ask(screen, ret_error);
 
 	if (status && !ret_error->answered) {
@@ -183,8 +175,8 @@ static enum mr_exit look(struct screen *screen, struct mr_rpc_error *ret_error)
 		screen->rpc = NULL;
 		screen->n_reasons = 0;
 	}
-	took = (monotonic_ms() - before) * BUSY_FACTOR;
-	screen->next_ms = monotonic_ms() + (took > INTERVAL_MS ? took : INTERVAL_MS);
+	took = (mr_cli_clock_ms() - before) * BUSY_FACTOR;
+	screen->next_ms = mr_cli_clock_ms() + (took > INTERVAL_MS ? took : INTERVAL_MS);
 	return status;
 }
 
@@ -346,7 +338,7 @@ static void take_key(struct screen *screen, int key)
 static void wait_for_keys(struct screen *screen, const sigset_t *mask)
 {
 	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
-	int64_t left_ms = screen->next_ms - monotonic_ms();
+	int64_t left_ms = screen->next_ms - mr_cli_clock_ms();
 	struct timespec timeout = {0};
 	int key;
 
@@ -404,7 +396,7 @@ static enum mr_exit run(const struct mr_call *call)
 	else
 		status = terminal_open(&screen, &mask);
 	while (!status && !stop) {
-		if (monotonic_ms() >= screen.next_ms)
+		if (mr_cli_clock_ms() >= screen.next_ms)
 			look_again(&screen);
 		mr_top_draw(&screen.top);
 		wait_for_keys(&screen, &mask);

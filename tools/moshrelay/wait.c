@@ -15,20 +15,13 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/inotify.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "cli.h"
 
 /* A socket is in its directory from bind() on, but listen() makes no event: look again this soon.
  */
 #define LISTEN_MS 20
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /** Watches the directory of `path`, or the nearest one above it that is there. */
 static int watch_directory(int inotify_fd, const char *path)
@@ -63,7 +56,7 @@ static enum mr_exit ask_status(
 enum mr_exit mr_wait_status(
 	const char *path, int timeout_ms, json_t **ret_result, struct mr_rpc_error *ret_error)
 {
-	int64_t deadline = now_ms() + timeout_ms, left = timeout_ms;
+	int64_t deadline = mr_cli_clock_ms() + timeout_ms, left = timeout_ms;
 	enum mr_exit status;
 
 	for (;;) {
@@ -72,7 +65,7 @@ enum mr_exit mr_wait_status(
 		bool watched = inotify_fd >= 0 && watch_directory(inotify_fd, path) == 0;
 
 		status = ask_status(path, left > 0 ? (int)left : 1, ret_result, ret_error);
-		left = deadline - now_ms();
+		left = deadline - mr_cli_clock_ms();
 		if (status != MR_EXIT_UNREACHABLE || left <= 0)
 			return status;
 		/* a socket that refuses is a dead daemon's, or one that will listen in a moment */
@@ -80,6 +73,6 @@ enum mr_exit mr_wait_status(
 			poll(&poll_fd, 1, LISTEN_MS);
 		else
 			poll(&poll_fd, 1, (int)left);
-		left = deadline - now_ms();
+		left = deadline - mr_cli_clock_ms();
 	}
 }

@@ -14,7 +14,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -216,18 +215,10 @@ int mr_child_read(const struct mr_child_reader *reader)
 	}
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /** What is left until `deadline`, for poll(); a negative deadline is none. */
 static int left_ms(int64_t deadline)
 {
-	int64_t left = deadline - now_ms();
+	int64_t left = deadline - mr_cli_clock_ms();
 
 	return deadline < 0 ? -1 : left < 0 ? 0 : (int)left;
 }
@@ -270,7 +261,7 @@ static void drop(void *context, const char *data, size_t size)
 /** Reads on until the output ends; who holds it open longer than DRAIN_MS isn't waited for. */
 static void drain_output(struct mr_child_reader readers[READERS])
 {
-	int64_t deadline = now_ms() + DRAIN_MS;
+	int64_t deadline = mr_cli_clock_ms() + DRAIN_MS;
 
 	while ((readers[OUTPUT].fd >= 0 || readers[ERRORS].fd >= 0) && left_ms(deadline) > 0)
 		if (wait_once(readers, deadline) <= 0)
@@ -296,7 +287,7 @@ int mr_child_wait(struct mr_child *child, const struct mr_child_reader *output,
 		[ERRORS] = reader_of(child->err, errors),
 		[OTHER] = reader_of(other ? other->fd : -1, other),
 	};
-	int64_t deadline = timeout_ms < 0 ? -1 : now_ms() + timeout_ms;
+	int64_t deadline = timeout_ms < 0 ? -1 : mr_cli_clock_ms() + timeout_ms;
 	int status = 0, passed_on = 0, r = 0;
 
 	while (waitpid(child->pid, &status, WNOHANG) == 0) {
