@@ -153,6 +153,8 @@ static int start_dataplane(struct mr_daemon *daemon, struct mr_why *why)
 	int r = mr_select_open(&wanted, selection);
 	char text[MR_WHY_SIZE];
 
+	if (r || selection->dataplane == MR_DATAPLANE_DPDK)
+		mr_sandbox_remove_pin_dir(&daemon->sandbox, config);
 	if (r && selection->n_refusals == 1) {
 		snprintf(why->text, sizeof(why->text), "dataplane %s: %.220s",
 			mr_dataplane_name(selection->refusals[0].dataplane),
@@ -445,8 +447,7 @@ static void stop_dataplane(struct mr_daemon *daemon)
 		return;
 	}
 	selection->ops->detach(selection->backend);
-	if (daemon->sandbox.monitor)
-		(void)mr_monitor_remove_pin_dir(daemon->sandbox.monitor);
+	mr_sandbox_remove_pin_dir(&daemon->sandbox, &daemon->config);
 	mr_vlan_offload_put_back(daemon->changes);
 	mr_attached_forget(&daemon->config);
 }

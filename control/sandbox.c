@@ -185,6 +185,14 @@ void mr_sandbox_filter(
 			dpdk ? MR_FILTER_DPDK : MR_FILTER_XDP, &sandbox->filter_why);
 }
 
+void mr_sandbox_remove_pin_dir(const struct mr_sandbox *sandbox, const struct mr_config *config)
+{
+	if (sandbox->monitor)
+		(void)mr_monitor_remove_pin_dir(sandbox->monitor);
+	else if (sandbox->pin_fd >= 0)
+		(void)rmdir(config->pin_dir);
+}
+
 void mr_sandbox_thread(void)
 {
 	capng_clear(CAPNG_SELECT_CAPS);

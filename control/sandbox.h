@@ -49,6 +49,9 @@ int mr_sandbox_tighten(enum mr_dataplane dataplane, struct mr_why *ret_why);
 void mr_sandbox_filter(
 	struct mr_sandbox *sandbox, const struct mr_config *config, enum mr_dataplane dataplane);
 
+/** Removes the directory of pins if it is empty: no dataplane that has pins runs. */
+void mr_sandbox_remove_pin_dir(const struct mr_sandbox *sandbox, const struct mr_config *config);
+
 /** Gives up all capabilities of the calling thread. Failing it has no more than it had. */
 void mr_sandbox_thread(void);
 

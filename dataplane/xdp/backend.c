@@ -331,7 +331,10 @@ static int xdp_open(const struct mr_backend_config *config, struct mr_backend **
 	rc = start(b, config, &adopted, ret_why);
 	if (rc < 0) {
 		if (!adopted && b->skel)
-			remove_pins(b);
+			unpin_maps(b);
+		/* One that was handed over stays: another mode may be tried next. */
+		if (!adopted && b->skel && !config->pin_path)
+			rmdir(b->pin_dir);
 		free_backend(b);
 		return rc;
 	}
