@@ -48,8 +48,8 @@ static int explain(struct nft_ctx *nft, struct mr_why *ret_why)
 	error = error && *error ? error : "no answer";
 	return mr_why_set(ret_why, -EIO,
 		"nftables, which keeps the kernel from answering the relay's datagrams on these "
-		"interfaces: %.*s",
-		(int)mr_min(strcspn(error, "\n"), 120UL), error);
+		"interfaces (Linux 5.12 or later): %.*s",
+		(int)mr_min(strcspn(error, "\n"), 100UL), error);
 }
 
 int mr_silence_open(struct mr_silence **ret_silence, struct mr_why *ret_why)

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -217,6 +218,8 @@ static int load(
 
 static int explain_load(const struct mr_backend *b, int error, struct mr_why *ret_why)
 {
+	struct utsname name;
+
 	if (error == -EPERM)
 		return mr_why_set(ret_why, error,
 			"the kernel refuses to load the XDP program: run as root, or with CAP_BPF, "
@@ -226,8 +229,10 @@ static int explain_load(const struct mr_backend *b, int error, struct mr_why *re
 			"no memory for tables of %u sessions: lower max-sessions", b->max_sessions);
 	if (error == -EPROTO)
 		return refuse_pins(b, ret_why);
+	uname(&name);
 	return mr_why_set(ret_why, error,
-		"cannot load the XDP program: %s; it needs Linux 5.15 or later", strerror(-error));
+		"cannot load the XDP program: %s; it needs Linux 5.15 or later, and this is %s",
+		strerror(-error), name.release);
 }
 
 static int load_program(struct mr_backend *b, const struct mr_backend_config *config,
