@@ -80,7 +80,7 @@ static struct mr_backend *must_open(bool expect_adopted)
 	return b;
 }
 
-TestSuite(backend, .init = set_up, .fini = tear_down, .timeout = 240);
+TestSuite(backend, .init = set_up, .fini = tear_down, .timeout = 600);
 
 Test(backend, records_come_back_one_by_one_and_in_batches)
 {

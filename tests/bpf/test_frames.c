@@ -11,7 +11,7 @@
 #include "bed.h"
 #include "parse.h"
 
-TestSuite(frames, .init = bed_set_up, .fini = bed_tear_down, .timeout = 240);
+TestSuite(frames, .init = bed_set_up, .fini = bed_tear_down, .timeout = 600);
 
 #define PLAIN44 "4 to 4: plain"
 #define PLAIN46 "4 to 6: plain"

@@ -12,7 +12,7 @@
 
 #include "bed.h"
 
-TestSuite(next_hop, .init = bed_set_up, .fini = bed_tear_down, .timeout = 240);
+TestSuite(next_hop, .init = bed_set_up, .fini = bed_tear_down, .timeout = 600);
 
 static void send_packet(const struct mr_vec *row)
 {

@@ -18,7 +18,7 @@
 #include "doctor.h"
 #include "netbed.h"
 
-TestSuite(doctor, .timeout = 240);
+TestSuite(doctor, .timeout = 600);
 
 static const char *const attached[] = {"v0"};
 static struct mr_addr publics[1], targets[1];

@@ -16,7 +16,7 @@
 #include "neigh_kernel.h"
 #include "netbed.h"
 
-TestSuite(neigh, .timeout = 300);
+TestSuite(neigh, .timeout = 600);
 
 static bool kernel_manages(void)
 {

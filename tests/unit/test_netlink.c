@@ -20,7 +20,7 @@
 #include "route_cache.h"
 #include "routes.h"
 
-TestSuite(net, .timeout = 300);
+TestSuite(net, .timeout = 600);
 
 static unsigned seen; /* changes, ored */
 
