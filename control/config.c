@@ -463,7 +463,8 @@ int mr_config_load_fd(const struct mr_options *options, int fd, struct mr_config
 		r = fill_policy(&config.policy);
 	if (!r) {
 		r = mr_config_check(&config, ret_why);
-		if (r == -EINVAL && !options->ports && !options->upstream_ports)
+		if (r == -EINVAL && !options->ports && !options->upstream_ports &&
+			!options->addresses.n)
 			r = -EBADMSG;
 	}
 	if (r) {

@@ -46,8 +46,9 @@ static int check_pool(const struct mr_config *config, size_t index, struct mr_wh
 			continue;
 		mr_prefix_format(&(struct mr_prefix){addr, 128}, text, sizeof(text));
 		snprintf(ret_why->text, sizeof(ret_why->text),
-			"public address %s is given twice with the same ports: each port of an "
-			"address belongs to one pool",
+			other == pool ? "public address %s is given twice: name it once"
+				      : "public address %s is in two pools with the same ports: "
+					"each port of an address belongs to one pool",
 			text);
 		return -EINVAL;
 	}

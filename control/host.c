@@ -243,7 +243,9 @@ int mr_host_complete(
 		r = add_default_interface(config, netlink, ret_why);
 	for (size_t i = 0; !r && i < config->interfaces.n; i++) {
 		if (!mr_netlink_iface_by_name(netlink, config->interfaces.items[i]))
-			r = mr_why_set(ret_why, -ENODEV, "%.32s: there is no such interface",
+			r = mr_why_set(ret_why, -ENODEV,
+				"%.32s: there is no such interface: see ip link, and name another "
+				"one with -i, or in \"interfaces\"",
 				config->interfaces.items[i]);
 	}
 	if (!r && !config->pools[0].n_addresses)

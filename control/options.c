@@ -11,7 +11,7 @@
 #include "setting.h"
 
 const char mr_options_help[] =
-	"usage: moshrelayd [OPTIONS]\n"
+	"Usage: moshrelayd [OPTIONS]\n"
 	"Relays mosh sessions through this host. Runs in the foreground.\n"
 	"\n"
 	"  -c, --config FILE          configuration (" MR_CONFIG_FILE ")\n"
@@ -34,7 +34,9 @@ const char mr_options_help[] =
 	"  -V, --version              the version\n"
 	"\n"
 	"Options beat the file. SIGHUP reads policy, addresses and ports anew; SIGTERM ends the\n"
-	"daemon and leaves the XDP program forwarding. See moshrelayd(8), moshrelay.conf(5).\n";
+	"daemon and leaves the XDP program forwarding. See moshrelayd(8), moshrelay.conf(5).\n"
+	"\n"
+	"Exit status: 0 done, 1 failed, 2 usage.\n";
 
 enum option_id {
 	OPT_PUBLIC = 256,
@@ -103,6 +105,7 @@ static int take_option(struct mr_options *options, int id, const char *text, str
 
 	switch (id) {
 	case 'c':
+		r = mr_setting_check("config", text, ret_why);
 		options->file = text;
 		break;
 	case 'i':
@@ -147,7 +150,8 @@ int mr_options_parse(int argc, char **argv, struct mr_options *ret_options, stru
 		if (id == '?' || id == ':') {
 			snprintf(ret_why->text, sizeof(ret_why->text), "%.64s: %s",
 				argv[optind - 1],
-				id == ':' ? "an argument is missing" : "no such option");
+				id == ':' ? "an argument is missing"
+					  : "no such option, or it could be several");
 			r = -EINVAL;
 		} else {
 			r = take_option(&options, id, optarg, ret_why);

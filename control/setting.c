@@ -179,6 +179,11 @@ static const char *check_log_level(const char *text)
 						: NULL;
 }
 
+static const char *check_file(const char *text)
+{
+	return *text ? NULL : "expected a file's path";
+}
+
 static const char *check_name(const char *text)
 {
 	return *text ? NULL : "expected a name";
@@ -211,6 +216,7 @@ static const struct {
 	const char *name;
 	check_fn *check;
 } checks[] = {
+	{"config", check_file},
 	{"interfaces", check_interface},
 	{"public", check_address},
 	{"addresses", check_address},

@@ -72,9 +72,9 @@ static int explain_attach(
 {
 	if (error == -EBUSY || error == -EEXIST)
 		return mr_why_set(ret_why, -EBUSY,
-			"%s: another XDP program is attached: take it off first (ip link set dev "
-			"%s "
-			"xdp off)",
+			"%s: another XDP program is attached: take it off first: with moshrelay "
+			"detach where another moshrelayd left it (-s or --pin-dir names which), "
+			"else with what attached it, or ip link set dev %s xdp off",
 			port->name, port->name);
 	if (!generic && (error == -EOPNOTSUPP || error == -EINVAL))
 		return mr_why_set(ret_why, -EOPNOTSUPP,

@@ -42,7 +42,7 @@ void mr_load_catch_signals(void)
 
 static enum mr_exit help(void)
 {
-	printf("usage: moshrelay-load COMMAND [OPTION]...\n"
+	printf("Usage: moshrelay-load COMMAND [OPTION]...\n"
 	       "Puts load on a moshrelay and measures what becomes of every datagram.\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		printf("  %-8s %s\n", commands[i].name, commands[i].summary);

@@ -82,7 +82,7 @@ static void print_help(const struct mr_options *options)
 {
 	int width = 0;
 
-	printf("usage: moshrelay-load %s%s [OPTION]...\n%s\n", options->command, options->needs,
+	printf("Usage: moshrelay-load %s%s [OPTION]...\n%s\n", options->command, options->needs,
 		options->summary);
 	for (unsigned i = 0; i < options->n; i++) {
 		if (width_of(&options->table[i]) > width)

@@ -197,7 +197,8 @@ static const struct {
 	 "allow \"a\" { users = {\"u\"} targets = {\"::/0\"} }\n",
 		2, "a"},
 	{"pool \"p\" { ports = \"1-2\" }\n", 0, "addresses"},
-	{"public = {\"203.0.113.7\"}\npool \"p\" { addresses = {\"203.0.113.7\"} }\n", 0, "twice"},
+	{"public = {\"203.0.113.7\"}\npool \"p\" { addresses = {\"203.0.113.7\"} }\n", 0,
+		"in two pools"},
 	{"public = {\"203.0.113.7\", \"203.0.113.7\"}\n", 0, "twice"},
 	{"ports = \"60000-61008\"\n", 0, "overlap"},
 	{"}\n", 1, ""},
@@ -236,6 +237,9 @@ static const struct {
 	{"--metrics", "9100", "ADDRESS:PORT"},
 	{"--metrics", "localhost:9100", "ADDRESS:PORT"},
 	{"--ports", "60000-62000", "overlap"},
+	{"--public=192.0.2.1", "--public=192.0.2.1", "given twice: name it once"},
+	{"-c", "", "config: \"\": expected a file's path"},
+	{"--p", "3", "could be several"},
 	{"word", "word", "only options"},
 };
 
