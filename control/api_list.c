@@ -347,7 +347,9 @@ static bool read_filter(struct mr_rpc_request *request, json_t *params, struct l
 
 	if (target && mr_prefix_parse(target, &prefix)) {
 		mr_rpc_request_fail(request, MR_RPC_PARAMS,
-			"list: target \"%.64s\": expected ADDRESS/BITS, like 10.0.0.0/8", target);
+			"list: target \"%.64s\": expected ADDRESS/BITS with no bits set beyond "
+			"BITS, like 10.0.0.0/8",
+			target);
 		return false;
 	}
 	if (target) {

@@ -110,6 +110,7 @@ for target in 10.0.0.1 :60001 10.0.0.1: 10.0.0.1:0 10.0.0.1:65536 10.0.0.1:60001
 	'[10.0.0.1]:60001' '[example]:60001' 99999999999999999999:99999999999999999999 ''; do
 	expect "open refuses '$target'" 2 '' . open "$target"
 done
+expect 'open looks up no name of figures alone' 2 '' '10\.2\.0\.300: not an IPv4 address' open 10.2.0.300:60001
 expect 'a control character in an argument does not reach the terminal' 2 '' 'a\?\[31m' open $'a\e[31m'
 for idle in 0 -1 x 1.5 '' 31536001 99999999999999999999; do
 	expect "open refuses --idle '$idle'" 2 '' '--idle' open 10.0.0.1:60001 --idle "$idle"

@@ -92,7 +92,9 @@ static enum mr_exit refuse_option(int result, const char *word)
 		return mr_cli_usage("option %s: its argument is missing", word);
 	if (optopt && !(word[0] == '-' && word[1] == '-'))
 		return mr_cli_usage("option -%c: there is no such option", optopt);
-	return mr_cli_usage("option %s: there is no such option, or it could be several", word);
+	return mr_cli_usage(
+		"option %s: there is no such option, it could be several, or it takes no argument",
+		word);
 }
 
 /**

@@ -20,9 +20,13 @@ static enum mr_exit resolve_host(const char *host, bool v6_only, char ret_addres
 		.ai_socktype = SOCK_DGRAM,
 	};
 	struct addrinfo *found;
+	struct in_addr v4;
 	const void *address;
 	int r;
 
+	/* No name looks like that, and whoever answers for names may take long to say so. */
+	if (!host[strspn(host, "0123456789.")] && inet_pton(AF_INET, host, &v4) != 1)
+		return mr_cli_usage("%s: not an IPv4 address", host);
 	r = getaddrinfo(host, NULL, &hints, &found);
 	if (v6_only && (r == EAI_NONAME || r == EAI_ADDRFAMILY))
 		return mr_cli_usage("[%s]: not an IPv6 address", host);
