@@ -52,13 +52,20 @@ static void save_totals(struct mr_reaper *reaper)
 	reaper->n_totals = 0;
 }
 
-static void note_totals(
-	struct mr_reaper *reaper, struct session *session, const struct mr_session *record)
+/*
+ * News is saved by a pass once in a while, but a target's first answer by the next one: without it
+ * a session has a minute to live after a reboot.
+ */
+static void note_totals(struct mr_reaper *reaper, struct session *session,
+	const struct mr_session *record, const struct activity *activity)
 {
 	uint64_t datagrams = record->from_client.datagrams + record->from_target.datagrams;
+	bool answered = activity->target_ns != INT64_MIN;
+	bool news = datagrams != session->saved_datagrams || reaper->save_unchanged;
 
-	if (!reaper->saving || (datagrams == session->saved_datagrams && !reaper->save_unchanged))
+	if (answered == session->answer_saved && !(reaper->saving && news))
 		return;
+	session->answer_saved = answered;
 	session->saved_datagrams = datagrams;
 	mr_session_totals(session, record, &reaper->totals[reaper->n_totals++]);
 	if (reaper->n_totals == MR_STORE_CHECKPOINT_MAX)
@@ -128,7 +135,7 @@ static void visit(struct session *session, const struct mr_session *record, void
 	}
 	tell_silence(reaper, session, &activity);
 	ask_target(reaper, session, record, &activity);
-	note_totals(reaper, session, record);
+	note_totals(reaper, session, record, &activity);
 }
 
 /* The round. */

@@ -77,6 +77,7 @@ struct session {
 	/* the reaper's */
 	bool silent;              /* has been told */
 	uint64_t saved_datagrams; /* as of the newest checkpoint, both ways together */
+	bool answer_saved;        /* the store knows that the target has answered */
 	int64_t unreachable_ns;   /* when watchers were told last */
 	struct mr_runt_state runt;
 

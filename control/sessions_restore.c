@@ -136,6 +136,7 @@ static void set_times(struct restore *restore, struct session *session)
 
 	session->base_client_ns = monotonic_of(restore, totals->last_client_at);
 	session->base_target_ns = monotonic_of(restore, totals->last_target_at);
+	session->answer_saved = totals->last_target_at != 0;
 	session->silent = true; /* until it is heard of: that is no news */
 	session->saved_datagrams = totals->to_target.datagrams + totals->to_client.datagrams;
 	session->opened_ns = now;

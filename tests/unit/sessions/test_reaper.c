@@ -216,6 +216,26 @@ Test(reaper, totals_and_idle_time_outlive_a_reboot)
 	cr_assert(!is_there(id));
 }
 
+Test(reaper, a_first_answer_is_saved_at_once)
+{
+	struct mr_session_open open = bed_target(1);
+	struct mr_session_view view;
+	uint64_t id;
+
+	open.idle_s = 3600;
+	id = bed_open(&bed, &open);
+	mr_reaper_pass(reaper);
+	talk(id, true, true);
+	bed_pass(MR_SECOND);
+	mr_reaper_pass(reaper);
+	bed.store->ops->flush(bed.store);
+	crash(100);
+	cr_assert_eq(mr_sessions_show(bed.sessions, id, &view), 0);
+	cr_assert_eq(view.last_target_at, bed_realtime - 101 * MR_SECOND);
+	bed_pass(MR_REAPER_UNANSWERED_NS);
+	cr_assert(is_there(id), "its client sleeps longer than a minute");
+}
+
 Test(reaper, time_that_ran_out_while_the_machine_was_off_leaves_a_minute_of_grace)
 {
 	struct mr_session_open open = bed_target(1);
