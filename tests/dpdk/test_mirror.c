@@ -423,36 +423,47 @@ Test(mirror, neighbours_that_have_an_address_to_send_to)
 	cr_expect_eq(neighbour(V1, "192.0.2.40"), -1);
 }
 
-/* The kernel tells of a change before it answers whoever made it. */
+/*
+ * The kernel tells of a change before it answers whoever made it. Of its own it tells as well, when
+ * it gets round to it (a carrier, an address that is valid now): what comes beside the wanted news
+ * isn't looked at unless it comes each time.
+ */
 Test(mirror, each_change_is_told_once_and_by_its_kind)
 {
 	static const struct {
-		const char *command;
+		const char *command, *undo;
 		unsigned kinds;
 	} rows[] = {
 		{"ip neigh add 192.0.2.9 dev v1 lladdr 02:00:00:00:00:09 nud permanent",
-			MR_MIRROR_NEIGHBOURS},
+			"ip neigh del 192.0.2.9 dev v1", MR_MIRROR_NEIGHBOURS},
 		{"ip -6 neigh add 2001:db8::9 dev v1 lladdr 02:00:00:00:00:09 nud permanent",
-			MR_MIRROR_NEIGHBOURS},
-		{"ip neigh del 192.0.2.9 dev v1", MR_MIRROR_NEIGHBOURS},
-		{"ip route add 10.1.0.0/16 dev v1", MR_MIRROR_ROUTES},
-		{"ip route add fd02::/16 dev v1", MR_MIRROR_ROUTES},
-		{"ip route del 10.1.0.0/16", MR_MIRROR_ROUTES},
-		{"ip rule add pref 100 table 100", MR_MIRROR_ROUTES},
-		{"ip -6 rule add pref 100 table 100", MR_MIRROR_ROUTES},
-		{"ip rule del pref 100", MR_MIRROR_ROUTES},
-		{"ip link set v1 mtu 1400", MR_MIRROR_ROUTES},
-		{"ip link add v3 type veth peer name w3", MR_MIRROR_ROUTES},
-		{"ip -6 neigh del 2001:db8::9 dev v1; ip route add 10.2.0.0/16 dev v1", BOTH_KINDS},
+			"ip -6 neigh del 2001:db8::9 dev v1", MR_MIRROR_NEIGHBOURS},
+		{"ip route add 10.1.0.0/16 dev v1", "ip route del 10.1.0.0/16", MR_MIRROR_ROUTES},
+		{"ip route add fd02::/16 dev v1", "ip route del fd02::/16", MR_MIRROR_ROUTES},
+		{"ip rule add pref 100 table 100", "ip rule del pref 100", MR_MIRROR_ROUTES},
+		{"ip -6 rule add pref 100 table 100", "ip -6 rule del pref 100", MR_MIRROR_ROUTES},
+		{"ip link set v1 mtu 1400", "ip link set v1 mtu 1500", MR_MIRROR_ROUTES},
+		{"ip link add v3 type veth peer name w3", "ip link del v3", MR_MIRROR_ROUTES},
+		{"ip neigh add 192.0.2.9 dev v1 lladdr 02:00:00:00:00:09 nud permanent;"
+		 "ip route add 10.2.0.0/16 dev v1",
+			"ip neigh del 192.0.2.9 dev v1; ip route del 10.2.0.0/16", BOTH_KINDS},
 	};
 
-	for (size_t i = 0; i < ROWS(rows); i++) {
-		unsigned kinds;
+	for (size_t i = 0; i < ROWS(rows) * 2; i++) {
+		const char *command = i % 2 ? rows[i / 2].undo : rows[i / 2].command;
+		unsigned wanted = rows[i / 2].kinds, again = 1, kinds = 0;
 
-		shell("%s", rows[i].command);
-		kinds = news();
-		cr_expect_eq(kinds, rows[i].kinds, "%s: %x", rows[i].command, kinds);
-		cr_expect_eq(mr_mirror_drain(mirror), 0, "%s: told again", rows[i].command);
+		for (unsigned n = 0; n < 20 && (kinds != wanted || again); n++) {
+			if (n)
+				shell("%s", i % 2 ? rows[i / 2].command : rows[i / 2].undo);
+			mr_mirror_drain(mirror);
+			shell("%s", command);
+			kinds = mr_mirror_drain(mirror);
+			again = mr_mirror_drain(mirror);
+			cr_assert_eq(kinds & wanted, wanted, "%s: only %x", command, kinds);
+		}
+		cr_expect_eq(kinds, wanted, "%s: %x", command, kinds);
+		cr_expect_eq(again, 0, "%s: told again: %x", command, again);
 	}
 }
 
