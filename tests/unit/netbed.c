@@ -161,3 +161,23 @@ uint32_t netbed_ifindex(const char *name)
 	cr_assert_neq(ifindex, 0, "no interface %s", name);
 	return ifindex;
 }
+
+unsigned netbed_seen;
+
+void netbed_note(unsigned changes, void *context)
+{
+	(void)context;
+	netbed_seen |= changes;
+}
+
+static bool seen_all(void *wanted)
+{
+	return (netbed_seen & *(unsigned *)wanted) == *(unsigned *)wanted;
+}
+
+void netbed_expect(struct netbed *bed, unsigned wanted)
+{
+	cr_assert(netbed_until(bed, seen_all, &wanted), "saw %#x, not %#x", netbed_seen, wanted);
+	netbed_run(bed, 50); /* what comes late belongs to this step, too */
+	netbed_seen = 0;
+}

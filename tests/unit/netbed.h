@@ -42,4 +42,13 @@ struct mr_addr netbed_addr(const char *text);
 /** Index of an interface of this namespace. */
 uint32_t netbed_ifindex(const char *name);
 
+/** What has changed since the last netbed_expect(), ored. */
+extern unsigned netbed_seen;
+
+/** As mr_netlink's listener: keeps what changed (ored) for netbed_expect(). */
+void netbed_note(unsigned changes, void *context);
+
+/** Waits until all of `wanted` has changed since the last call, and forgets it. */
+void netbed_expect(struct netbed *bed, unsigned wanted);
+
 #endif

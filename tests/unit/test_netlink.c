@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * test_netlink.c - the mirror of the kernel's network, its news, routes, and what the dataplane is
- * told, each against a real kernel in a namespace.
+ * test_netlink.c - the mirror of the kernel's network, its news and routes, each against a real
+ * kernel in a namespace. What the dataplane is told of it is test_feed.c's.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,7 +14,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "feed.h"
 #include "mirror.h"
 #include "netbed.h"
 #include "route_cache.h"
@@ -22,31 +21,11 @@
 
 TestSuite(net, .timeout = 600);
 
-static unsigned seen; /* changes, ored */
-
-static void note(unsigned changes, void *context)
-{
-	(void)context;
-	seen |= changes;
-}
-
-static bool seen_all(void *wanted)
-{
-	return (seen & *(unsigned *)wanted) == *(unsigned *)wanted;
-}
-
-static void expect(struct netbed *bed, unsigned wanted)
-{
-	cr_assert(netbed_until(bed, seen_all, &wanted), "saw %#x, not %#x", seen, wanted);
-	netbed_run(bed, 50); /* what comes late belongs to this step, too */
-	seen = 0;
-}
-
 Test(net, interfaces_come_change_and_go)
 {
 	struct netbed bed;
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 
 	const struct mr_iface *v0 = mr_netlink_iface_by_name(bed.netlink, "v0");
 	cr_assert_not_null(v0);
@@ -55,28 +34,28 @@ Test(net, interfaces_come_change_and_go)
 	cr_assert_eq(mr_netlink_iface(bed.netlink, v0->ifindex), v0);
 	cr_assert_eq(mr_netlink_iface_by_name(bed.netlink, "lo")->kind, MR_IFACE_LOOPBACK);
 	netbed_run(&bed, 100);
-	seen = 0;
+	netbed_seen = 0;
 
 	netbed_here("ip link add w0 type veth peer name w1");
-	expect(&bed, MR_NETLINK_LINKS);
+	netbed_expect(&bed, MR_NETLINK_LINKS);
 	const struct mr_iface *ifaces;
 	cr_assert_eq(mr_netlink_ifaces(bed.netlink, &ifaces), 4);
 	for (size_t i = 1; i < 4; i++)
 		cr_assert_lt(ifaces[i - 1].ifindex, ifaces[i].ifindex);
 
 	netbed_here("ip link set w0 mtu 1400");
-	expect(&bed, MR_NETLINK_LINKS);
+	netbed_expect(&bed, MR_NETLINK_LINKS);
 	cr_assert_eq(mr_netlink_iface_by_name(bed.netlink, "w0")->mtu, 1400);
 
 	netbed_here("ethtool -K v0 rx-vlan-offload off");
-	expect(&bed, MR_NETLINK_LINKS);
+	netbed_expect(&bed, MR_NETLINK_LINKS);
 	cr_assert_not(mr_netlink_iface_by_name(bed.netlink, "v0")->vlan_stripped);
 	netbed_here("ethtool -K v0 rx-vlan-offload on");
-	expect(&bed, MR_NETLINK_LINKS);
+	netbed_expect(&bed, MR_NETLINK_LINKS);
 	cr_assert(mr_netlink_iface_by_name(bed.netlink, "v0")->vlan_stripped);
 
 	netbed_here("ip link del w0");
-	expect(&bed, MR_NETLINK_LINKS);
+	netbed_expect(&bed, MR_NETLINK_LINKS);
 	cr_assert_eq(mr_netlink_ifaces(bed.netlink, &ifaces), 2);
 	cr_assert_null(mr_netlink_iface_by_name(bed.netlink, "w0"));
 	netbed_close(&bed);
@@ -175,11 +154,11 @@ Test(net, public_addresses_are_global_and_ipv4_first)
 	struct mr_addr found[8];
 	char text[INET6_ADDRSTRLEN];
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 	netbed_here("ip addr add 169.254.9.9/16 scope link dev v0");
 	netbed_here("ip addr add fd01::99/64 dev v0 nodad preferred_lft 0");
 	netbed_here("ip addr add 10.1.0.3/24 dev v0");
-	expect(&bed, MR_NETLINK_ADDRESSES);
+	netbed_expect(&bed, MR_NETLINK_ADDRESSES);
 
 	size_t count = mr_netlink_public_addresses(bed.netlink, netbed_ifindex("v0"), found, 8);
 	cr_assert_eq(count, 3);
@@ -189,7 +168,7 @@ Test(net, public_addresses_are_global_and_ipv4_first)
 	cr_assert_eq(mr_netlink_public_addresses(bed.netlink, netbed_ifindex("lo"), found, 8), 0);
 
 	netbed_here("ip addr del 10.1.0.3/24 dev v0");
-	expect(&bed, MR_NETLINK_ADDRESSES);
+	netbed_expect(&bed, MR_NETLINK_ADDRESSES);
 	cr_assert_not(mr_netlink_is_own(bed.netlink, &(struct mr_addr){.w = {0}}));
 	struct mr_addr gone = netbed_addr("10.1.0.3");
 	cr_assert_not(mr_netlink_is_own(bed.netlink, &gone));
@@ -218,9 +197,9 @@ Test(net, own_and_broadcast_addresses)
 	};
 	struct netbed bed;
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 	netbed_here("ip addr add 10.5.0.8/31 dev v0");
-	expect(&bed, MR_NETLINK_ADDRESSES);
+	netbed_expect(&bed, MR_NETLINK_ADDRESSES);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct mr_addr addr = netbed_addr(rows[i].addr);
 		cr_expect_eq(
@@ -235,21 +214,21 @@ Test(net, aging_of_a_neighbour_is_no_news_its_address_is)
 {
 	struct netbed bed;
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 
 	netbed_here("ip neigh add 10.1.0.9 lladdr 02:00:00:00:00:01 dev v0 nud reachable");
-	expect(&bed, MR_NETLINK_NEIGHBOURS);
+	netbed_expect(&bed, MR_NETLINK_NEIGHBOURS);
 	netbed_run(&bed, 1500); /* IPv6 routers are solicited, and the like */
-	seen = 0;
+	netbed_seen = 0;
 	netbed_here("ip neigh change 10.1.0.9 lladdr 02:00:00:00:00:01 dev v0 nud stale");
 	netbed_here("ip neigh change 10.1.0.9 lladdr 02:00:00:00:00:01 dev v0 nud reachable");
 	netbed_run(&bed, 200);
-	cr_assert_eq(seen & MR_NETLINK_NEIGHBOURS, 0, "a flip of states was told");
+	cr_assert_eq(netbed_seen & MR_NETLINK_NEIGHBOURS, 0, "a flip of states was told");
 
 	netbed_here("ip neigh change 10.1.0.9 lladdr 02:00:00:00:00:02 dev v0 nud stale");
-	expect(&bed, MR_NETLINK_NEIGHBOURS);
+	netbed_expect(&bed, MR_NETLINK_NEIGHBOURS);
 	netbed_here("ip neigh del 10.1.0.9 dev v0");
-	expect(&bed, MR_NETLINK_NEIGHBOURS);
+	netbed_expect(&bed, MR_NETLINK_NEIGHBOURS);
 	netbed_close(&bed);
 }
 
@@ -257,17 +236,17 @@ Test(net, each_kind_of_event_is_told_as_what_it_is)
 {
 	struct netbed bed;
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 	netbed_here("ip route add 10.5.0.0/16 via 10.1.0.2");
-	expect(&bed, MR_NETLINK_ROUTES);
+	netbed_expect(&bed, MR_NETLINK_ROUTES);
 	netbed_here("ip route add default via 10.1.0.2");
-	expect(&bed, MR_NETLINK_ROUTES | MR_NETLINK_DEFAULT_ROUTES);
+	netbed_expect(&bed, MR_NETLINK_ROUTES | MR_NETLINK_DEFAULT_ROUTES);
 	netbed_here("ip rule add from 10.1.0.1 lookup 100");
-	expect(&bed, MR_NETLINK_ROUTES);
+	netbed_expect(&bed, MR_NETLINK_ROUTES);
 	netbed_here("ip nexthop add id 5 via 10.1.0.2 dev v0");
-	expect(&bed, MR_NETLINK_ROUTES);
+	netbed_expect(&bed, MR_NETLINK_ROUTES);
 	netbed_here("sysctl -qw net.ipv4.conf.v0.forwarding=1");
-	expect(&bed, MR_NETLINK_FORWARDING);
+	netbed_expect(&bed, MR_NETLINK_FORWARDING);
 	netbed_close(&bed);
 }
 
@@ -290,15 +269,15 @@ Test(net, lost_events_are_made_up_for_and_later_ones_are_heard)
 {
 	struct netbed bed;
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 	netbed_here("ip link add w0 type veth peer name w1");
 	for (uint64_t times = 1; times <= 2; times++) {
 		lose_events();
-		expect(&bed, MR_NETLINK_RESYNC | MR_NETLINK_LINKS | MR_NETLINK_ROUTES);
+		netbed_expect(&bed, MR_NETLINK_RESYNC | MR_NETLINK_LINKS | MR_NETLINK_ROUTES);
 		cr_assert_eq(mr_netlink_resyncs(bed.netlink), times);
 		cr_assert_eq(mtu_of_w0(&bed), 1234, "what waited was older");
 		netbed_here("ip link set w0 mtu 1300");
-		expect(&bed, MR_NETLINK_LINKS);
+		netbed_expect(&bed, MR_NETLINK_LINKS);
 		cr_assert_eq(mtu_of_w0(&bed), 1300);
 	}
 	netbed_close(&bed);
@@ -332,16 +311,16 @@ Test(net, where_reading_anew_fails_the_old_holds_and_it_is_tried_again)
 	struct netbed bed;
 
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 	netbed_here("ip link add w0 type veth peer name w1");
-	expect(&bed, MR_NETLINK_LINKS);
+	netbed_expect(&bed, MR_NETLINK_LINKS);
 	fd = request_fd();
 	cr_assert_geq(fd, 0);
 	kept = dup(fd);
 	cr_assert_eq(pipe(pair), 0);
 	cr_assert_eq(dup2(pair[0], fd), fd);
 	lose_events();
-	expect(&bed, MR_NETLINK_RESYNC);
+	netbed_expect(&bed, MR_NETLINK_RESYNC);
 	cr_assert_eq(mtu_of_w0(&bed), 1500, "an interface is missing, or known too well");
 	cr_assert_not_null(mr_netlink_iface_by_name(bed.netlink, "v0"));
 	cr_assert(mr_netlink_is_own(bed.netlink, &own));
@@ -377,7 +356,7 @@ Test(net, routes_are_the_kernels)
 	struct netbed bed;
 	char text[INET6_ADDRSTRLEN];
 	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
+	cr_assert_eq(mr_netlink_on_change(bed.netlink, netbed_note, NULL), 0);
 	netbed_here("ip link add w0 mtu 1400 type veth peer name w1");
 	netbed_here("ip addr add 10.2.0.1/24 dev w0");
 	netbed_here("ip link set w0 up; ip link set w1 up");
@@ -389,7 +368,7 @@ Test(net, routes_are_the_kernels)
 	netbed_here("ip route add 10.9.0.0/16 via 10.2.0.7 table 100");
 	netbed_here("ip rule add from 10.1.0.1 lookup 100");
 	netbed_here("ip route add fd09::/64 via fd01::2");
-	expect(&bed, MR_NETLINK_ROUTES | MR_NETLINK_LINKS);
+	netbed_expect(&bed, MR_NETLINK_ROUTES | MR_NETLINK_LINKS);
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct mr_addr dst = netbed_addr(rows[i].dst);
@@ -500,240 +479,5 @@ Test(net, default_routes_of_all_kinds)
 	cr_assert_neq(route.oif_alt, 0);
 	cr_assert_neq(route.oif_alt, route.oif);
 	cr_assert(!route.on_link, "%s", mr_addr_format(&route.gateway, text, sizeof(text)));
-	netbed_close(&bed);
-}
-
-/* A dataplane that writes down what it is told. */
-static struct {
-	struct mr_link links[64];
-	bool have[64];
-	unsigned puts, bumps;
-	int refuse;
-} told;
-
-static int told_put(struct mr_backend *backend, uint32_t ifindex, const struct mr_link *link)
-{
-	(void)backend;
-	cr_assert_lt(ifindex, 64);
-	if (told.refuse)
-		return told.refuse;
-	told.links[ifindex] = *link;
-	told.have[ifindex] = true;
-	told.puts++;
-	return 0;
-}
-
-static int told_del(struct mr_backend *backend, uint32_t ifindex)
-{
-	(void)backend;
-	told.have[ifindex] = false;
-	return 0;
-}
-
-static void told_bump(struct mr_backend *backend)
-{
-	(void)backend;
-	told.bumps++;
-}
-
-static const struct mr_backend_ops told_ops = {
-	.link_put = told_put, .link_del = told_del, .routes_changed = told_bump};
-
-static unsigned feed_errors;
-
-static void feed_error(const char *iface, enum mr_feed_news news, const char *why, void *context)
-{
-	(void)iface, (void)context;
-	cr_assert_eq(news, MR_FEED_REFUSED);
-	cr_assert_str_eq(why, strerror(E2BIG));
-	feed_errors++;
-}
-
-Test(net, dataplane_is_told_of_links_and_changes)
-{
-	const char *interfaces[] = {"v0", "w0"};
-	struct netbed bed;
-	struct mr_feed *feed;
-	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
-	cr_assert_eq(
-		mr_feed_open(bed.netlink, &told_ops, NULL, interfaces, 2, feed_error, NULL, &feed),
-		0);
-	uint32_t v0 = netbed_ifindex("v0");
-	cr_assert(told.have[v0]);
-	cr_assert_eq(told.links[v0].ifindex, v0);
-	cr_assert_eq(told.links[v0].flags, MR_LINK_USED | MR_LINK_VLAN_STRIPPED);
-	cr_assert_not(told.have[1], "the loopback leads nowhere");
-	cr_assert_eq(told.bumps, 1);
-
-	netbed_here("ip link add w0 type veth peer name w1");
-	expect(&bed, MR_NETLINK_LINKS);
-	uint32_t w0 = netbed_ifindex("w0"), w1 = netbed_ifindex("w1");
-	cr_assert_eq(told.links[w0].flags, MR_LINK_USED | MR_LINK_VLAN_STRIPPED);
-	cr_assert_eq(told.links[w1].flags, MR_LINK_VLAN_STRIPPED);
-	cr_assert_gt(told.bumps, 1);
-
-	unsigned puts = told.puts, bumps = told.bumps;
-	netbed_here("ip link set w1 mtu 1450");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(told.puts, puts, "nothing that the dataplane's table holds has changed");
-	cr_assert_gt(told.bumps, bumps);
-
-	told.refuse = -E2BIG;
-	netbed_here("ip link add x0 type veth peer name x1");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_geq(feed_errors, 2);
-	told.refuse = 0;
-	netbed_here("ip link del w0; ip link set x0 mtu 1400");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_not(told.have[w0] || told.have[w1]);
-	cr_assert(told.have[netbed_ifindex("x0")], "tried again");
-
-	bumps = told.bumps;
-	mr_feed_close(feed);
-	netbed_here("ip link del x0");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(told.bumps, bumps);
-	netbed_close(&bed);
-}
-
-/* What a dataplane is attached to, and its refusals. */
-static struct {
-	uint32_t at[2]; /* v0, w0 */
-	int refuse;
-	unsigned gone, attached, refused;
-} follows;
-
-static int follows_set(
-	struct mr_backend *backend, const char *name, uint32_t ifindex, struct mr_why *ret_why)
-{
-	size_t number = strcmp(name, "v0") != 0;
-
-	(void)backend;
-	cr_assert_neq(follows.at[number], ifindex);
-	cr_assert(!ifindex || ifindex != follows.at[!number], "two names for one interface");
-	if (ifindex && follows.refuse) {
-		snprintf(ret_why->text, sizeof(ret_why->text), "no");
-		return follows.refuse;
-	}
-	follows.at[number] = ifindex;
-	return 0;
-}
-
-static void follows_hear(const char *iface, enum mr_feed_news news, const char *why, void *context)
-{
-	(void)iface, (void)context;
-	follows.gone += news == MR_FEED_GONE;
-	follows.attached += news == MR_FEED_ATTACHED;
-	follows.refused += news == MR_FEED_REFUSED;
-	cr_assert_str_eq(why, news == MR_FEED_REFUSED ? "no" : "");
-}
-
-Test(net, dataplane_follows_the_names_of_its_interfaces)
-{
-	static const struct mr_backend_ops ops = {.link_put = told_put,
-		.link_del = told_del,
-		.routes_changed = told_bump,
-		.interface_set = follows_set};
-	const char *interfaces[] = {"v0", "w0"};
-	struct netbed bed;
-	struct mr_feed *feed;
-
-	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
-	netbed_here("ip link add w0 type veth peer name w1");
-	expect(&bed, MR_NETLINK_LINKS);
-	follows.at[0] = netbed_ifindex("v0");
-	follows.at[1] = netbed_ifindex("w0");
-	cr_assert_eq(
-		mr_feed_open(bed.netlink, &ops, NULL, interfaces, 2, follows_hear, NULL, &feed), 0);
-	netbed_here("ip link set w0 mtu 1400");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(follows.attached + follows.gone, 0, "it is the same one");
-
-	netbed_here("ip link del w0");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(follows.at[1], 0);
-	netbed_here("ip link add w0 type veth peer name w1");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(follows.at[1], netbed_ifindex("w0"));
-	cr_assert(follows.gone == 1 && follows.attached == 1 && !follows.refused);
-
-	/* Names are swapped before anybody looks. */
-	netbed_here("ip link set v0 down; ip link set v0 name x; ip link set w0 name v0; "
-		    "ip link set x name w0");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(follows.at[0], netbed_ifindex("v0"));
-	cr_assert_eq(follows.at[1], netbed_ifindex("w0"));
-	cr_assert(follows.gone == 1 && follows.attached == 3 && !follows.refused);
-
-	/* Refused, told once, and tried again with each change. */
-	follows.refuse = -EOPNOTSUPP;
-	netbed_here("ip link del v0; ip link add v0 type veth peer name v1");
-	expect(&bed, MR_NETLINK_LINKS);
-	netbed_here("ip link set v0 mtu 1400");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert(follows.at[0] == 0 && follows.refused == 1);
-	follows.refuse = 0;
-	netbed_here("ip link set v0 mtu 1500");
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(follows.at[0], netbed_ifindex("v0"));
-	mr_feed_close(feed);
-	netbed_close(&bed);
-}
-
-/* Says what the kernel would say of an interface, to whoever listens in this namespace. */
-static void say_link(uint32_t ifindex, const char *name, const char *kind, uint32_t master)
-{
-	char buffer[512] __attribute__((aligned(8))) = {0};
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct sockaddr_nl everybody = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_LINK};
-	struct mnl_socket *socket = mnl_socket_open(NETLINK_ROUTE);
-	struct ifinfomsg *header;
-
-	message->nlmsg_type = RTM_NEWLINK;
-	header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
-	header->ifi_type = 1; /* Ethernet */
-	header->ifi_index = (int)ifindex;
-	mnl_attr_put_strz(message, IFLA_IFNAME, name);
-	if (master)
-		mnl_attr_put_u32(message, IFLA_MASTER, master);
-	struct nlattr *info = mnl_attr_nest_start(message, IFLA_LINKINFO);
-	mnl_attr_put_strz(message, IFLA_INFO_KIND, kind);
-	mnl_attr_nest_end(message, info);
-	cr_assert_not_null(socket);
-	cr_assert_gt(sendto(mnl_socket_get_fd(socket), message, message->nlmsg_len, 0,
-			     (struct sockaddr *)&everybody, sizeof(everybody)),
-		0);
-	mnl_socket_close(socket);
-}
-
-/* Frames come in by the members, and what the routing knows is the bond. Not every kernel that
- * tests run on has bonds, so the messages are made up. */
-Test(net, member_of_a_bond_stands_for_the_bond)
-{
-	const char *interfaces[] = {"bond0"};
-	struct netbed bed;
-	struct mr_feed *feed;
-	netbed_open(&bed);
-	cr_assert_eq(mr_netlink_on_change(bed.netlink, note, NULL), 0);
-	cr_assert_eq(
-		mr_feed_open(bed.netlink, &told_ops, NULL, interfaces, 1, feed_error, NULL, &feed),
-		0);
-	say_link(40, "bond0", "bond", 0);
-	say_link(41, "port0", "veth", 40);
-	say_link(42, "bridge0", "bridge", 0);
-	say_link(43, "port1", "veth", 42);
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(told.links[40].ifindex, 40);
-	cr_assert(told.links[40].flags & MR_LINK_USED);
-	cr_assert_eq(told.links[41].ifindex, 40, "a bond's member");
-	cr_assert(told.links[41].flags & MR_LINK_USED);
-	cr_assert_eq(told.links[43].ifindex, 43, "a bridge's port is itself");
-	say_link(41, "port0", "veth", 0);
-	expect(&bed, MR_NETLINK_LINKS);
-	cr_assert_eq(told.links[41].ifindex, 41, "no longer a member");
-	cr_assert_not(told.links[41].flags & MR_LINK_USED);
-	mr_feed_close(feed);
 	netbed_close(&bed);
 }
